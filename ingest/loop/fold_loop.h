@@ -1,0 +1,76 @@
+// The fold loop of one pipeline: take what is ready, decode, fold, commit,
+// publish. One thread.
+#ifndef TIDEGATE_INGEST_LOOP_FOLD_LOOP_H_
+#define TIDEGATE_INGEST_LOOP_FOLD_LOOP_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "ingest/record.h"
+#include "views/pipeline/pipeline.h"
+#include "views/pipeline/view_hub.h"
+
+namespace tidegate {
+
+struct FoldLoopOptions {
+  int max_poll_records = 1000;  // kMaxPollRecords bounds it
+  int poll_timeout_ms = 100;
+  int64_t metadata_interval_ms = 30'000;  // new partitions are looked for
+  int64_t report_offsets_interval_ms = 5'000;
+  bool accept_truncated_history = false;
+};
+
+// Counters; written by the fold thread, read by any.
+struct FoldLoopStats {
+  std::atomic<int64_t> records{0};
+  std::atomic<int64_t> bytes{0};
+  std::atomic<int64_t> bad_records{0};
+  std::atomic<int64_t> diverted{0};
+  std::atomic<int64_t> commits{0};
+  std::atomic<int64_t> changes{0};
+  std::atomic<int64_t> lag_records{0};  // behind the ends last seen
+};
+
+// Everything is borrowed and must outlive the loop.
+class FoldLoop {
+ public:
+  struct Parts {
+    const PlanSet* plans = nullptr;
+    std::string base_dir;  // of relative .proto paths
+    Pipeline* pipeline = nullptr;
+    MaterializedStore* store = nullptr;
+    RecordReader* reader = nullptr;  // topic i is inputs()[i]'s topic
+    DeadLetterWriter* dead_letters = nullptr;
+    ServedPipeline* served = nullptr;  // told status and commits; may be null
+    const Clock* clock = nullptr;
+  };
+  static absl::StatusOr<std::unique_ptr<FoldLoop>> Create(
+      Parts parts, FoldLoopOptions options);
+  virtual ~FoldLoop() = default;
+
+  // Before the first turn: checks every stored position against the broker
+  // (same record still there, not below the log's start, not above its end),
+  // then starts reading. FailedPrecondition with instructions if a topic was
+  // re-created or retention removed what was still to be read.
+  virtual absl::Status Start() = 0;
+  // One turn; true if something was folded. A status is fatal: the pipeline
+  // stops with it. Tables are read to the ends captured at Start() before any
+  // stream record is taken.
+  virtual absl::StatusOr<bool> Turn() = 0;
+  // Start and turns until Stop() (from any thread; also wakes the reader) or a
+  // fatal status, which is set on `served` and returned.
+  virtual absl::Status Run() = 0;
+  virtual void Stop() = 0;
+  // Every record below the ends captured at Start() has been committed.
+  virtual bool CaughtUp() const = 0;
+  virtual const FoldLoopStats& stats() const = 0;
+};
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_INGEST_LOOP_FOLD_LOOP_H_

@@ -1,0 +1,118 @@
+// A Kafka record as the fold loop sees it, and the seams to Kafka: a reader of
+// partitions and a writer of dead letters. The Kafka shells implement them, and
+// the simulation does.
+#ifndef TIDEGATE_INGEST_RECORD_H_
+#define TIDEGATE_INGEST_RECORD_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "views/store/position.h"
+
+namespace tidegate {
+
+// Borrowed from the reader until the next Poll.
+struct RawRecord {
+  int topic = 0;  // index into the reader's topics
+  PartitionId partition;
+  Offset offset;
+  int64_t timestamp_ms = 0;
+  bool has_key = false;
+  absl::string_view key;
+  bool has_value = false;
+  absl::string_view value;
+};
+
+// Fnv1a64 over what identifies a record's content, for PartitionPosition.
+uint64_t RecordHash(const RawRecord& record);
+
+// One partition as the reader finds it at the start.
+struct PartitionBounds {
+  PartitionId partition;
+  Offset low;   // the log's start
+  Offset high;  // one past the last record
+};
+
+// Reads whole topics; assigns itself every partition at given positions and
+// never joins a group. Runs on the fold thread, except Wake().
+class RecordReader {
+ public:
+  virtual ~RecordReader() = default;
+
+  // The partitions of topic number `topic`, from the broker. NotFound if there
+  // is no such topic; Unavailable if the broker does not answer.
+  virtual absl::StatusOr<std::vector<PartitionBounds>> Bounds(int topic) = 0;
+  // Reads the single record at or after `offset` (the record's own offset tells
+  // which; nullopt if there is none below the end captured now), apart from the
+  // assignment. For the check that a topic is still the same.
+  struct Probe {
+    Offset offset;
+    int64_t timestamp_ms = 0;
+    uint64_t hash = 0;
+  };
+  virtual absl::StatusOr<std::optional<Probe>> ProbeAt(int topic,
+                                                       PartitionId partition,
+                                                       Offset offset) = 0;
+  // True if the topic is compacted (cleanup.policy contains "compact").
+  virtual absl::StatusOr<bool> IsCompacted(int topic) = 0;
+
+  // Starts reading a partition at `offset`, in addition to what is read.
+  virtual absl::Status Start(int topic, PartitionId partition,
+                             Offset offset) = 0;
+  // Hands over what is ready, at most `max_records`, at most `timeout_ms`
+  // waiting for the first; in offset order per partition. Only topics for which
+  // `wanted` (by topic number) is true are taken; the others' records wait in
+  // their own queues. Returns how many. OutOfRange if an offset that is to be
+  // read is gone (retention), NotFound if a topic or partition is gone: fatal,
+  // with topic, partition and offset in the message. Passing trouble (broker
+  // away) is not an error here: it is counted and logged.
+  virtual absl::StatusOr<int> Poll(
+      const std::vector<bool>& wanted, int max_records, int timeout_ms,
+      absl::FunctionRef<void(const RawRecord&)> sink) = 0;
+  // The end of a partition was reached: everything below `high` as known to
+  // the reader has been handed over.
+  virtual bool AtEnd(int topic, PartitionId partition) const = 0;
+  // Ends a Poll that waits; from any thread.
+  virtual void Wake() = 0;
+  // Reports positions to the consumer group, for lag tools only; best effort.
+  virtual void ReportOffsets(const Positions& positions) = 0;
+};
+
+// Why a record went to a dead-letter topic; becomes headers.
+struct DeadLetter {
+  std::string topic;  // the dead-letter topic
+  std::string source_topic;
+  PartitionId partition;
+  Offset offset;
+  int64_t timestamp_ms = 0;
+  std::string reason;               // "undecodable", "expression"
+  std::string detail;               // the message
+  std::vector<std::string> views;   // empty: all that read the source
+  std::optional<std::string> key;   // whole, as it came
+  std::optional<std::string> value;
+};
+
+// Runs on the fold thread.
+class DeadLetterWriter {
+ public:
+  virtual ~DeadLetterWriter() = default;
+  // Hands a letter over; at most kMaxPendingDeadLetters wait.
+  virtual absl::Status Write(DeadLetter letter) = 0;
+  // Returns when the broker has acknowledged everything handed over: before
+  // the commit that passes the records. Unavailable after `timeout_ms`; then
+  // calling again goes on waiting.
+  virtual absl::Status Flush(int timeout_ms) = 0;
+};
+inline constexpr int kMaxPendingDeadLetters = 10'000;
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_INGEST_RECORD_H_

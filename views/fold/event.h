@@ -1,0 +1,33 @@
+// A record on its way into a fold.
+#ifndef TIDEGATE_VIEWS_FOLD_EVENT_H_
+#define TIDEGATE_VIEWS_FOLD_EVENT_H_
+
+#include <tuple>
+
+#include "base/ids.h"
+#include "views/plan/datum.h"
+
+namespace tidegate {
+
+// Where an event stands in the order that every fold obeys: by event time,
+// then partition, then offset. `time` is the WATERMARK column's value if the
+// source declares one and it is not NULL, else the Kafka record's timestamp.
+struct EventOrder {
+  EventTime time = kNoEventTime;
+  PartitionId partition;
+  Offset offset;
+  friend auto operator<=>(const EventOrder&, const EventOrder&) = default;
+};
+
+// A decoded record. `columns` has the source's columns (undecoded ones NULL);
+// text borrows from the record. `deleted`: a table's tombstone, of which only
+// the primary key columns are set.
+struct Event {
+  EventOrder order;
+  Row columns;
+  bool deleted = false;
+};
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_VIEWS_FOLD_EVENT_H_

@@ -1,0 +1,88 @@
+// The fold of one view: events in, changed rows out. Pure.
+#ifndef TIDEGATE_VIEWS_FOLD_VIEW_FOLD_H_
+#define TIDEGATE_VIEWS_FOLD_VIEW_FOLD_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "views/fold/event.h"
+#include "views/fold/row_codec.h"
+#include "views/plan/plan.h"
+
+namespace tidegate {
+
+// What is stored for a key: the row clients see (absent while there is none)
+// and the fold's state, both opaque to the store.
+struct Stored {
+  bool has_row = false;
+  absl::string_view row;
+  absl::string_view state;
+};
+
+// Looks up what is stored for a memcomparable key of this view as of the last
+// commit; returns false if nothing is. The views borrow until the next call.
+using StoredLookup =
+    std::function<absl::StatusOr<bool>(absl::string_view key, Stored* stored)>;
+
+// Looks up the current row of a joined table (uncommitted changes included) by
+// the table's primary key values; fills `row` (the table's columns) and returns
+// true, or returns false. Text borrows until the next call.
+using TableLookup =
+    std::function<absl::StatusOr<bool>(Row key, MutableRow row)>;
+
+// One change of a commit, borrowed: `before` and `after` are the row at the
+// last commit and now.
+struct FoldedChange {
+  absl::string_view key;
+  bool has_before = false;
+  absl::string_view before;
+  bool has_after = false;
+  absl::string_view after;
+  absl::string_view state;  // empty and !has_after: the key is gone altogether
+};
+
+// Runs on the fold thread. Keeps the decoded states of the keys it touched, at
+// most kMaxCachedKeys of them between commits (clean ones are evicted first; a
+// commit is due before dirty ones reach the limit: see dirty_keys()).
+class ViewFold {
+ public:
+  // `plan` and `schema` must outlive the fold.
+  static std::unique_ptr<ViewFold> Create(const ViewPlan* plan,
+                                          const SourcePlan* source,
+                                          const RowSchema* schema,
+                                          StoredLookup stored,
+                                          TableLookup table);
+  virtual ~ViewFold() = default;
+
+  // Folds one event. Events may come in any order across partitions; within a
+  // table's partition they come in offset order. InvalidArgument/OutOfRange
+  // (overflow, division by zero, failed cast) leave the fold as it was: the
+  // event is diverted for this view. Other codes come from the lookups and are
+  // fatal to the pipeline.
+  virtual absl::Status Apply(const Event& event) = 0;
+
+  // Calls `sink` for every key whose row or state differs from the last commit,
+  // in key order, and makes the present the last commit. Keys whose row and
+  // state are byte for byte the same are not reported. A status other than OK
+  // (e.g. a sum out of BIGINT's range is not one: it reads NULL) is fatal.
+  virtual absl::Status Drain(
+      absl::FunctionRef<void(const FoldedChange&)> sink) = 0;
+
+  // The current row of `key` (memcomparable), uncommitted changes included:
+  // for table lookups of joins. Borrows until the next call.
+  virtual absl::StatusOr<bool> CurrentRow(absl::string_view key,
+                                          absl::string_view* row) = 0;
+
+  virtual size_t dirty_keys() const = 0;
+  virtual size_t cached_bytes() const = 0;
+};
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_VIEWS_FOLD_VIEW_FOLD_H_

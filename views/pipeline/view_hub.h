@@ -1,0 +1,77 @@
+// What the gateway sees of the running views: the seam between folding and
+// serving. cmd/ fills it; ingest/ publishes into it.
+#ifndef TIDEGATE_VIEWS_PIPELINE_VIEW_HUB_H_
+#define TIDEGATE_VIEWS_PIPELINE_VIEW_HUB_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "base/mutex.h"
+#include "views/pipeline/catalog.h"
+#include "views/store/materialized_store.h"
+
+namespace tidegate {
+
+// One pipeline as it is served. Thread-safe.
+class ServedPipeline {
+ public:
+  ServedPipeline(std::string name, const Catalog* catalog,
+                 MaterializedStore* store)
+      : name_(std::move(name)), catalog_(catalog), store_(store) {}
+
+  const std::string& name() const { return name_; }
+  const Catalog& catalog() const { return *catalog_; }
+  MaterializedStore& store() const { return *store_; }
+
+  // OK while it folds and serves. Unavailable while it starts (tables being
+  // read, a rebuild under way: the message says how far), FailedPrecondition
+  // once it has stopped, with instructions.
+  absl::Status status() const;
+  void SetStatus(absl::Status status);
+
+  // Called after every commit, on the committing thread, and after SetStatus:
+  // must be quick and not call back. Add before the pipeline starts.
+  void AddListener(std::function<void()> listener);
+  void NotifyCommitted();
+
+ private:
+  const std::string name_;
+  const Catalog* const catalog_;
+  MaterializedStore* const store_;
+  mutable Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_) =
+      absl::UnavailableError("starting");
+  std::vector<std::function<void()>> listeners_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Every view that clients may name. Immutable after the composition root has
+// filled it; then thread-safe.
+class ViewHub {
+ public:
+  struct View {
+    ServedPipeline* pipeline = nullptr;
+    const CatalogView* view = nullptr;
+  };
+  // Adds the pipeline's public views.
+  void Add(ServedPipeline* pipeline);
+  // Null if there is no such view.
+  const View* Find(absl::string_view name) const;
+  const std::vector<View>& views() const { return views_; }  // by name
+  const std::vector<ServedPipeline*>& pipelines() const { return pipelines_; }
+  // NotFound: `no view "ordres", did you mean "orders"?`, or what there is.
+  absl::Status NoSuchView(absl::string_view name) const;
+
+ private:
+  std::vector<View> views_;
+  std::vector<ServedPipeline*> pipelines_;
+};
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_VIEWS_PIPELINE_VIEW_HUB_H_

@@ -1,0 +1,127 @@
+// One pipeline's rows and change log: the log is the truth, the overlay holds
+// what changed since the last checkpoint, and rows in the Store are that
+// checkpoint. DESIGN §5.
+#ifndef TIDEGATE_VIEWS_STORE_MATERIALIZED_STORE_H_
+#define TIDEGATE_VIEWS_STORE_MATERIALIZED_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "views/store/commit.h"
+#include "views/store/read_view.h"
+#include "views/store/store.h"
+
+namespace tidegate {
+
+// A start of the pipeline: commits from `first_seq` on are its own, up to the
+// next incarnation's first_seq.
+struct Incarnation {
+  std::string id;  // kIncarnationBytes random bytes
+  Seq first_seq;
+};
+inline constexpr size_t kIncarnationBytes = 16;
+inline constexpr size_t kMaxIncarnations = 1000;  // older ones are forgotten
+
+struct MaterializedStoreOptions {
+  // A checkpoint is due when the overlay holds this much or its oldest change
+  // is this old; at the hard limit the fold waits for it.
+  size_t checkpoint_bytes = 64u << 20;
+  int64_t checkpoint_age_ms = 10'000;
+  size_t max_overlay_bytes = 256u << 20;
+  // The log keeps what is younger than this and within this many bytes; never
+  // trimmed above the last checkpoint, nor below an open pin.
+  int64_t log_retention_ms = 10 * 60 * 1000;
+  size_t log_retention_bytes = 1u << 30;
+  // A pin older than this no longer holds the log back.
+  int64_t max_pin_age_ms = 60'000;
+  // Commits kept in memory for subscribers close to the head.
+  size_t tail_bytes = 32u << 20;
+  size_t tail_commits = 4096;
+};
+
+// Where a mutant steps in; the product uses the default. For tests that prove
+// that the tests can fail.
+struct StorePolicy {
+  bool sync_log_before_checkpoint = true;
+};
+
+// Keeps the log from being trimmed above the position it was made at, for as
+// long as it lives or max_pin_age_ms. Thread-safe.
+class LogPin {
+ public:
+  virtual ~LogPin() = default;
+};
+
+// Thread-safe except where a method names its thread.
+class MaterializedStore {
+ public:
+  // Recovers: reads the checkpoint, applies the log after it, then durably
+  // appends a new incarnation. `incarnation_id` is kIncarnationBytes of
+  // randomness; `store` must outlive this.
+  static absl::StatusOr<std::unique_ptr<MaterializedStore>> Open(
+      Store* store, MaterializedStoreOptions options, StorePolicy policy,
+      std::string incarnation_id, ProcessingTime now);
+  virtual ~MaterializedStore() = default;
+
+  // --- the fold thread ---
+  // Appends `builder`'s changes as the next commit and puts them into the
+  // overlay; then the commit is visible to readers.
+  virtual absl::StatusOr<std::shared_ptr<const Commit>> Append(
+      CommitBuilder* builder, ProcessingTime now, int64_t first_record_ms,
+      const Positions& positions) = 0;
+  // What is stored for a key as of the last commit. False if nothing. The
+  // views borrow until the next call of Lookup or Append.
+  virtual absl::StatusOr<bool> Lookup(ViewId view, absl::string_view key,
+                                      bool* has_row, absl::string_view* row,
+                                      absl::string_view* state) = 0;
+  // The overlay is at max_overlay_bytes: wait for a checkpoint to finish.
+  virtual bool OverlayFull() const = 0;
+
+  // --- the checkpoint thread (the simulation calls it inline) ---
+  virtual bool CheckpointDue(ProcessingTime now) const = 0;
+  // Freezes the overlay at the head, syncs the log, writes the rows, and trims
+  // overlay and log. A failure leaves everything as it was.
+  virtual absl::Status Checkpoint(ProcessingTime now) = 0;
+
+  // --- any thread ---
+  virtual Seq head() const = 0;
+  virtual Seq checkpoint_seq() const = 0;
+  // As of the last commit. (A function of the pipeline's own history: equal to
+  // the last Commit's.)
+  virtual Positions positions() const = 0;
+  // Rows as of head(), overlay included.
+  virtual std::shared_ptr<const ReadView> HeadView() const = 0;
+  // Rows as of the last checkpoint, and a pin on the log after it. Holds no
+  // overlay in memory: for whole-view snapshots.
+  virtual std::shared_ptr<const ReadView> BaseView(
+      ProcessingTime now, std::unique_ptr<LogPin>* pin) = 0;
+  // Commits after `after`, at least one if there is any, up to about
+  // `max_bytes`; from memory when near the head. OutOfRange "history trimmed"
+  // if the commit after `after` is no longer kept.
+  virtual absl::StatusOr<std::vector<std::shared_ptr<const Commit>>> ReadLog(
+      Seq after, size_t max_bytes) const = 0;
+  // The oldest position that can still be resumed from.
+  virtual Seq resumable_from() const = 0;
+  // Oldest first; the last one is the present.
+  virtual std::vector<Incarnation> incarnations() const = 0;
+  // Rough number of rows of a view that clients see.
+  virtual uint64_t RowCountEstimate(ViewId view) const = 0;
+  virtual size_t overlay_bytes() const = 0;
+  virtual size_t log_bytes() const = 0;
+};
+
+// A stored row's value: sequence, presence, row, state.
+std::string EncodeStoredRow(Seq last_seq, bool has_row, absl::string_view row,
+                            absl::string_view state);
+absl::Status DecodeStoredRow(absl::string_view bytes, Seq* last_seq,
+                             bool* has_row, absl::string_view* row,
+                             absl::string_view* state);
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_VIEWS_STORE_MATERIALIZED_STORE_H_
