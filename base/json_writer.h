@@ -1,4 +1,4 @@
-// Writes JSON text; the caller keeps the nesting right (CHECKed in debug).
+// Writes JSON text; the caller keeps the nesting right.
 #ifndef TIDEGATE_BASE_JSON_WRITER_H_
 #define TIDEGATE_BASE_JSON_WRITER_H_
 
@@ -32,6 +32,7 @@ class JsonWriter {
   void BeforeValue();
   std::string* const out_;
   bool need_comma_ = false;
+  int depth_ = 0;
 };
 
 }  // namespace tidegate

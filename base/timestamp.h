@@ -14,8 +14,8 @@ namespace tidegate {
 std::string FormatTimestamp(int64_t micros);
 
 // Accepts 'T' or a space between date and time, a fraction of up to 9 digits
-// (beyond microseconds cut off), and "Z", "+hh:mm", "+hh" or no offset (UTC);
-// a date alone is midnight. Years 0001 to 9999.
+// (beyond microseconds cut off), and "Z", "+hh:mm", "+hhmm", "+hh" or no offset
+// (UTC); a date alone is midnight, seconds may be left out. Years 0001 to 9999.
 absl::StatusOr<int64_t> ParseTimestamp(absl::string_view text);
 
 }  // namespace tidegate
