@@ -3,6 +3,7 @@
 #define TIDEGATE_VIEWS_PLAN_EXPR_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -76,9 +77,9 @@ struct Expr {
   Type type = Type::kBoolean;  // of the result
   std::vector<Instruction> code;
   std::vector<Datum> constants;
-  // Backs the text of `constants`; never resized after binding. The elements
-  // are heap strings so that moving an Expr keeps them in place.
-  std::vector<std::vector<char>> constant_text;
+  // Backs the text of `constants`; shared, so that a copied or moved Expr keeps
+  // it alive and in place.
+  std::vector<std::shared_ptr<const std::string>> constant_text;
   int max_stack = 0;  // at most kMaxExprStack
 
   bool is_constant() const;
