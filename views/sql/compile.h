@@ -16,15 +16,15 @@ namespace tidegate {
 struct Diagnostic {
   int line = 1;
   int column = 1;
-  int length = 1;  // characters to underline, at least 1, within the line
-  std::string message;     // a lowercase fact: "unknown column \"amout\""
-  std::string suggestion;  // "did you mean \"amount\"?" or what to write; may be
-                           // empty
+  int length = 1;       // characters to underline, at least 1, within the line
+  std::string message;  // a lowercase fact: "unknown column \"amout\""
+  std::string suggestion;  // "did you mean \"amount\"?" or what to write; may
+                           // be empty
 };
 
 struct CompileResult {
-  PlanSet plans;                         // meaningful only without errors
-  std::vector<Diagnostic> diagnostics;   // in file order
+  PlanSet plans;                        // meaningful only without errors
+  std::vector<Diagnostic> diagnostics;  // in file order
   bool ok() const { return diagnostics.empty(); }
 };
 

@@ -1,0 +1,124 @@
+// Resolves the names and types of an expression.
+#ifndef TIDEGATE_VIEWS_SQL_BIND_EXPR_H_
+#define TIDEGATE_VIEWS_SQL_BIND_EXPR_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "views/plan/plan.h"
+#include "views/sql/ast.h"
+#include "views/sql/typed.h"
+
+namespace tidegate::sql {
+
+// Something with columns that stands in FROM or JOIN.
+struct Relation {
+  std::string alias;
+  std::vector<Column> columns;
+  int first = 0;  // of its columns in the input row
+  // Columns may be missing: unknown ones are not reported.
+  bool broken = false;
+};
+
+// In one view.
+inline constexpr size_t kMaxAggregates = 1000;
+
+struct Aggregate {
+  AggregateKind kind = AggregateKind::kCountStar;
+  TypedPtr argument;
+  TypedPtr order_by;
+  Type result = Type::kBigint;
+};
+
+// Binds the expressions of one statement. Thread-compatible. Every function
+// that returns a TypedPtr returns null after an error, which is reported, or
+// was before.
+class ExprBinder {
+ public:
+  ExprBinder(std::vector<Relation> relations, Reporter* reporter)
+      : relations_(std::move(relations)), reporter_(reporter) {}
+
+  // `place` names the clause in errors ("WHERE"). Aggregates are bound into
+  // aggregates() if they are allowed there.
+  TypedPtr Bind(const Node& node, absl::string_view place,
+                bool allow_aggregates = false);
+  // Bind, and it must be a BOOLEAN.
+  TypedPtr BindCondition(const Node& node, absl::string_view place);
+
+  // Converts to `target` where SQL does so without CAST; null and nothing
+  // reported if it does not. Reports a string that is no time.
+  TypedPtr Coerce(TypedPtr typed, Type target);
+  static bool CanCoerce(const Typed& typed, Type target);
+
+  // The column, if the name stands for one; reports nothing.
+  const Column* Find(absl::string_view name) const;
+
+  std::vector<Aggregate>& aggregates() { return aggregates_; }
+  const std::vector<Relation>& relations() const { return relations_; }
+
+ private:
+  // Of one statement, in nodes; bounds what copying operands can grow to.
+  static constexpr int64_t kMaxNodes = 200'000;
+
+  TypedPtr BindNode(const Node& node);
+  TypedPtr BindLiteral(const Node& node);
+  TypedPtr BindColumn(const Node& node);
+  TypedPtr ReportUnknown(const Node& node);
+  TypedPtr BindNegate(const Node& node);
+  TypedPtr BindBinary(const Node& node);
+  TypedPtr BindTimeShift(const Node& node);
+  TypedPtr BindArithmetic(const Node& node, TypedPtr left, TypedPtr right);
+  TypedPtr BindConcat(const Node& node, TypedPtr left, TypedPtr right);
+  TypedPtr BindLogic(const Node& node);
+  TypedPtr BindIsNull(const Node& node);
+  TypedPtr BindIsTruth(const Node& node);
+  TypedPtr BindCase(const Node& node);
+  TypedPtr BindCast(const Node& node);
+  TypedPtr BindIn(const Node& node);
+  TypedPtr BindBetween(const Node& node);
+  TypedPtr BindLike(const Node& node);
+  // bind_call.cc
+  TypedPtr BindCall(const Node& node);
+  TypedPtr BindCoalesce(const Node& node);
+  TypedPtr BindNullIf(const Node& node);
+  TypedPtr BindAggregate(const Node& node, AggregateKind kind);
+  bool CheckAggregateForm(const Node& node, AggregateKind kind);
+  bool BindAggregateArguments(const Node& node, Aggregate* out);
+  TypedPtr UseAggregate(const Node& node, Aggregate aggregate);
+  TypedPtr RefuseFunction(const Node& node);
+
+  // Both sides converted to one type, or an error that names both.
+  TypedPtr Compare(Op op, Span span, TypedPtr left, TypedPtr right);
+  // The type all values can take; what is reported names `what`.
+  std::optional<Type> CommonType(const std::vector<const Typed*>& values,
+                                 absl::string_view what);
+  TypedPtr NeedBoolean(TypedPtr typed, absl::string_view what);
+  TypedPtr Operation(Op op, Type type, Span span, TypedPtr a,
+                     TypedPtr b = nullptr);
+  TypedPtr Not(TypedPtr typed);
+  TypedPtr NullConstant(Type type, Span span);
+  // A copy of `typed`; null, with an error, if the statement gets too large.
+  TypedPtr Copy(const Typed& typed);
+
+  std::vector<Relation> relations_;
+  Reporter* reporter_;
+  std::string place_;
+  bool allow_aggregates_ = false;
+  bool inside_aggregate_ = false;
+  int64_t copied_nodes_ = 0;
+  std::vector<Aggregate> aggregates_;
+};
+
+// "BIGINT", or "NULL" for a NULL whose type is not known.
+std::string ShowType(const Typed& typed);
+
+// What to write instead of `word`: the nearest name, else the list of all.
+std::string SuggestName(absl::string_view word,
+                        const std::vector<std::string>& names,
+                        absl::string_view what);
+
+}  // namespace tidegate::sql
+
+#endif  // TIDEGATE_VIEWS_SQL_BIND_EXPR_H_

@@ -1,0 +1,286 @@
+// WITH (…), FORMAT … ENCODE … and KEY ENCODE.
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/suggest.h"
+#include "views/sql/binder.h"
+#include "views/sql/literals.h"
+
+namespace tidegate::sql {
+namespace {
+
+enum Where : int { kSource = 1, kTable = 2, kView = 4 };
+
+struct KnownOption {
+  absl::string_view name;
+  int where;
+  bool later = false;  // known, but not supported yet
+};
+
+constexpr KnownOption kOptions[] = {
+    {"topic", kSource | kTable},
+    {"key", kSource},
+    {"idle.timeout", kSource | kTable},
+    {"dead.letter.topic", kSource | kTable},
+    {"max.future.skew", kSource | kTable},
+    {"pipeline", kView},
+    {"schema.registry", kSource | kTable, true},
+    {"connector", kSource | kTable, true},
+    {"retention", kView, true},
+    {"allowed.lateness", kView, true},
+};
+
+absl::string_view WhereName(int where) {
+  if ((where & kView) != 0) return "CREATE MATERIALIZED VIEW";
+  return where == kSource ? "CREATE SOURCE" : "CREATE SOURCE and CREATE TABLE";
+}
+
+constexpr size_t kMaxTopicBytes = 249;
+
+bool IsTopicName(absl::string_view text) {
+  if (text.empty() || text.size() > kMaxTopicBytes) return false;
+  if (text == "." || text == "..") return false;
+  for (char c : text) {
+    if (!absl::ascii_isalnum(c) && c != '.' && c != '_' && c != '-') {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool IsPipelineName(absl::string_view text) {
+  return IsTopicName(text) && text.size() <= kMaxNameBytes && text[0] != '.' &&
+         text[0] != '-';
+}
+
+const Option* FindOption(const std::vector<Option>& options,
+                         absl::string_view key) {
+  for (const Option& option : options) {
+    if (option.key.text == key) return &option;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool Binder::CheckOption(const Statement& statement, const Option& option) {
+  int here = statement.view.has_value()   ? kView
+             : statement.source->is_table ? kTable
+                                          : kSource;
+  std::vector<std::string> names;
+  for (const KnownOption& known : kOptions) {
+    if (known.name == option.key.text) {
+      std::string quoted = absl::StrCat("option \"", known.name, "\"");
+      if (known.later) {
+        reporter_->Error(option.key.span,
+                         absl::StrCat("not supported yet: the ", quoted));
+        return false;
+      }
+      if ((known.where & here) != 0) return true;
+      reporter_->Error(
+          option.key.span, absl::StrCat(quoted, " does not belong here"),
+          known.name == "key"
+              ? "the Kafka key of a table is its PRIMARY KEY"
+              : absl::StrCat("it belongs to ", WhereName(known.where)));
+      return false;
+    }
+    if ((known.where & here) != 0 && !known.later) {
+      names.push_back(std::string(known.name));
+    }
+  }
+  reporter_->Error(option.key.span,
+                   absl::StrCat("unknown option \"", option.key.text, "\""),
+                   SuggestName(option.key.text, names, "the options are"));
+  return false;
+}
+
+void Binder::CheckTopic(const Option& option) {
+  if (IsTopicName(option.value.text)) return;
+  reporter_->Error(option.value.span,
+                   absl::StrCat("not a topic name: '", option.value.text, "'"),
+                   "a topic's name has letters, digits, '.', '_' and '-'");
+}
+
+void Binder::SetOption(const Statement& statement, const Option& option,
+                       SourcePlan* plan) {
+  const std::string& key = option.key.text;
+  const std::string& value = option.value.text;
+  if (!plan->options.emplace(key, value).second) {
+    reporter_->Error(option.key.span,
+                     absl::StrCat("option \"", key, "\" is given twice"));
+    return;
+  }
+  if (key == "topic") {
+    CheckTopic(option);
+    plan->topic = value;
+  } else if (key == "dead.letter.topic") {
+    CheckTopic(option);
+    plan->dead_letter_topic = value;
+  } else if (key == "key") {
+    plan->key_column = value;
+    FindColumn(statement, *plan, option.value);
+  } else {
+    absl::StatusOr<int64_t> duration_ms = ParseDurationMs(value);
+    if (!duration_ms.ok()) {
+      reporter_->Error(option.value.span,
+                       std::string(duration_ms.status().message()),
+                       "write '500ms', '5s', '1m' or '2h'");
+    } else if (key == "idle.timeout") {
+      plan->idle_timeout_ms = *duration_ms;
+    }
+  }
+}
+
+void Binder::BindOptions(const Statement& statement, SourcePlan* plan) {
+  for (const Option& option : statement.options) {
+    if (CheckOption(statement, option)) SetOption(statement, option, plan);
+  }
+  const Option* topic = FindOption(statement.options, "topic");
+  if (topic == nullptr && !statement.broken) {
+    reporter_->Error(statement.name.span,
+                     absl::StrCat("\"", plan->name, "\" has no topic"),
+                     absl::StrCat("write WITH (topic = '", plan->name, "')"));
+  }
+  const Option* dead = FindOption(statement.options, "dead.letter.topic");
+  if (topic != nullptr && dead != nullptr &&
+      topic->value.text == dead->value.text) {
+    reporter_->Error(dead->value.span, "dead.letter.topic is the topic itself",
+                     "name another topic");
+  }
+}
+
+void Binder::BindViewOptions(const Statement& statement, ViewPlan* plan) {
+  for (const Option& option : statement.options) {
+    if (!CheckOption(statement, option)) continue;
+    if (!plan->options.emplace(option.key.text, option.value.text).second) {
+      reporter_->Error(
+          option.key.span,
+          absl::StrCat("option \"", option.key.text, "\" is given twice"));
+      continue;
+    }
+    plan->pipeline = option.value.text;
+    if (!IsPipelineName(plan->pipeline)) {
+      reporter_->Error(
+          option.value.span,
+          absl::StrCat("not a pipeline name: '", plan->pipeline, "'"),
+          "a pipeline's name has letters, digits, '.', '_' and '-'");
+    }
+  }
+}
+
+void Binder::BindFormat(const Statement& statement, SourcePlan* plan) {
+  const SourceDef& source = *statement.source;
+  if (!source.format.has_value()) return;
+  const Name& format = *source.format;
+  std::string right = source.is_table ? "upsert" : "plain";
+  if (format.text != right) {
+    bool other = format.text == "plain" || format.text == "upsert";
+    std::string upper = absl::AsciiStrToUpper(format.text);
+    reporter_->Error(
+        format.span,
+        other ? absl::StrCat("FORMAT ", upper, " does not go with ",
+                             source.is_table ? "CREATE TABLE" : "CREATE SOURCE")
+              : absl::StrCat("not supported: FORMAT ", upper),
+        other && !source.is_table
+            ? "a topic of current values is CREATE TABLE … FORMAT UPSERT"
+            : absl::StrCat("write FORMAT ", absl::AsciiStrToUpper(right)));
+  }
+  if (!source.encode.has_value()) return;
+  const Name& encode = *source.encode;
+  if (encode.text == "json") {
+    plan->format = Format::kJson;
+    if (!source.encode_options.empty()) {
+      reporter_->Error(source.encode_options[0].key.span,
+                       "ENCODE JSON has no options");
+    }
+  } else if (encode.text == "protobuf") {
+    plan->format = Format::kProtobuf;
+    BindProtobuf(statement, plan);
+  } else {
+    bool later = encode.text == "avro" || encode.text == "csv" ||
+                 encode.text == "bytes" || encode.text == "parquet";
+    std::string near = Nearest(encode.text, {"json", "protobuf"});
+    reporter_->Error(
+        encode.span,
+        absl::StrCat(later ? "not supported yet: ENCODE " : "unknown ENCODE ",
+                     absl::AsciiStrToUpper(encode.text)),
+        later || near.empty()
+            ? "there are JSON and PROTOBUF"
+            : absl::StrCat("did you mean ", absl::AsciiStrToUpper(near), "?"));
+  }
+}
+
+void Binder::BindProtobuf(const Statement& statement, SourcePlan* plan) {
+  const SourceDef& source = *statement.source;
+  bool refused = statement.broken;
+  for (const Option& option : source.encode_options) {
+    const std::string& key = option.key.text;
+    std::string* field = key == "message" ? &plan->proto_message
+                         : key == "file"  ? &plan->proto_file
+                                          : nullptr;
+    if (field == nullptr) {
+      refused = true;
+      bool later = key == "schema.registry" || key == "location" ||
+                   key == "schema.location";
+      reporter_->Error(
+          option.key.span,
+          absl::StrCat(
+              later ? "not supported yet: the option \"" : "unknown option \"",
+              key, "\""),
+          later ? "write file = 'x.proto'"
+                : SuggestName(key, {"message", "file"}, "the options are"));
+    } else if (!field->empty()) {
+      reporter_->Error(option.key.span,
+                       absl::StrCat("option \"", key, "\" is given twice"));
+    } else if (option.value.text.empty()) {
+      reporter_->Error(option.value.span,
+                       absl::StrCat("option \"", key, "\" is empty"));
+    } else {
+      *field = option.value.text;
+    }
+  }
+  // One that was refused may stand for the one that is missing.
+  if (refused) return;
+  for (absl::string_view key : {"message", "file"}) {
+    if (FindOption(source.encode_options, key) != nullptr) continue;
+    reporter_->Error(
+        source.encode->span,
+        absl::StrCat("ENCODE PROTOBUF needs the option \"", key, "\""),
+        "write PROTOBUF (message = 'pkg.Message', file = "
+        "'x.proto')");
+  }
+}
+
+void Binder::BindKeyFormat(const Statement& statement, SourcePlan* plan) {
+  const SourceDef& source = *statement.source;
+  bool composite = plan->primary_key.size() > 1;
+  if (!source.key_encode.has_value()) {
+    if (composite && !statement.broken) {
+      reporter_->Error(statement.name.span,
+                       absl::StrCat("the key of \"", plan->name,
+                                    "\" has several columns, and is read as "
+                                    "text"),
+                       "write KEY ENCODE JSON after ENCODE …");
+    }
+    return;
+  }
+  const Name& encode = *source.key_encode;
+  if (!source.is_table) {
+    reporter_->Error(encode.span, "KEY ENCODE belongs to CREATE TABLE",
+                     "a source's Kafka key is not read");
+  } else if (encode.text == "json") {
+    plan->key_format = KeyFormat::kJson;
+  } else if (encode.text != "text") {
+    reporter_->Error(encode.span,
+                     absl::StrCat("not supported: KEY ENCODE ",
+                                  absl::AsciiStrToUpper(encode.text)),
+                     "there are TEXT and JSON");
+  } else if (composite) {
+    reporter_->Error(encode.span, "KEY ENCODE TEXT takes a key of one column",
+                     "write KEY ENCODE JSON");
+  }
+}
+
+}  // namespace tidegate::sql

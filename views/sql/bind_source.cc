@@ -1,0 +1,125 @@
+// The columns of CREATE SOURCE and CREATE TABLE.
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "views/sql/binder.h"
+
+namespace tidegate::sql {
+
+SourcePlan Binder::BindSource(const Statement& statement) {
+  SourcePlan plan;
+  plan.name = statement.name.text;
+  plan.is_table = statement.source->is_table;
+  plan.definition = Definition(statement);
+  BindColumns(statement, &plan);
+  BindPrimaryKey(statement, &plan);
+  BindWatermark(statement, &plan);
+  BindOptions(statement, &plan);
+  BindFormat(statement, &plan);
+  BindKeyFormat(statement, &plan);
+  return plan;
+}
+
+void Binder::BindColumns(const Statement& statement, SourcePlan* plan) {
+  absl::flat_hash_set<std::string> seen;
+  for (const ColumnDef& column : statement.source->columns) {
+    if (!seen.insert(column.name.text).second) {
+      reporter_->Error(
+          column.name.span,
+          absl::StrCat("column \"", column.name.text, "\" is already defined"));
+    }
+    if (plan->is_table) CheckPlainName(column.name, "column", reporter_);
+    plan->columns.push_back(Column{column.name.text, column.type});
+  }
+  if (plan->columns.empty() && !statement.broken) {
+    reporter_->Error(statement.name.span,
+                     absl::StrCat("\"", plan->name, "\" has no columns"));
+  }
+  if (plan->columns.size() > kMaxColumns) {
+    reporter_->Error(statement.name.span,
+                     absl::StrCat("\"", plan->name, "\" has more than ",
+                                  kMaxColumns, " columns"));
+  }
+}
+
+int Binder::FindColumn(const Statement& statement, const SourcePlan& plan,
+                       const Name& name) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < plan.columns.size(); ++i) {
+    if (plan.columns[i].name == name.text) return static_cast<int>(i);
+    names.push_back(plan.columns[i].name);
+  }
+  if (!statement.broken) {
+    reporter_->Error(name.span,
+                     absl::StrCat("unknown column \"", name.text, "\""),
+                     SuggestName(name.text, names, "the columns are"));
+  }
+  return -1;
+}
+
+void Binder::BindPrimaryKey(const Statement& statement, SourcePlan* plan) {
+  const SourceDef& source = *statement.source;
+  std::vector<Name> names = source.primary_key;
+  for (const ColumnDef& column : source.columns) {
+    if (!column.primary_key) continue;
+    if (!names.empty()) {
+      reporter_->Error(column.name.span, "second PRIMARY KEY",
+                       "a key of several columns is written PRIMARY KEY (a, "
+                       "b)");
+      return;
+    }
+    names.push_back(column.name);
+  }
+  if (!source.is_table) {
+    if (names.empty()) return;
+    reporter_->Error(names[0].span, "a source has no PRIMARY KEY",
+                     "a topic of events is a source; a topic of current "
+                     "values is CREATE TABLE … FORMAT UPSERT");
+    return;
+  }
+  if (names.empty()) {
+    if (statement.broken) return;
+    reporter_->Error(
+        statement.name.span,
+        absl::StrCat("table \"", plan->name, "\" has no PRIMARY KEY"),
+        "write PRIMARY KEY after the column that equals the "
+        "Kafka key");
+    return;
+  }
+  for (const Name& name : names) {
+    int column = FindColumn(statement, *plan, name);
+    for (int other : plan->primary_key) {
+      if (other != column || column < 0) continue;
+      reporter_->Error(name.span, absl::StrCat("column \"", name.text,
+                                               "\" is in the key twice"));
+    }
+    if (column >= 0) plan->primary_key.push_back(column);
+  }
+}
+
+void Binder::BindWatermark(const Statement& statement, SourcePlan* plan) {
+  if (!statement.source->watermark.has_value()) return;
+  const WatermarkDef& watermark = *statement.source->watermark;
+  int column = FindColumn(statement, *plan, watermark.column);
+  if (watermark.operand.text != watermark.column.text) {
+    reporter_->Error(
+        watermark.operand.span,
+        absl::StrCat("the watermark of \"", watermark.column.text,
+                     "\" must be computed from it, found \"",
+                     watermark.operand.text, "\""),
+        absl::StrCat("write WATERMARK FOR ", watermark.column.text, " AS ",
+                     watermark.column.text, " - INTERVAL '…'"));
+  }
+  if (column < 0) return;
+  if (plan->columns[column].type != Type::kTimestamptz) {
+    reporter_->Error(watermark.column.span,
+                     absl::StrCat("a watermark needs a TIMESTAMPTZ column, "
+                                  "found ",
+                                  TypeName(plan->columns[column].type)));
+    return;
+  }
+  plan->watermark = WatermarkPlan{column, watermark.bound_us};
+}
+
+}  // namespace tidegate::sql
