@@ -3,6 +3,7 @@
 #define TIDEGATE_VIEWS_FOLD_VIEW_FOLD_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,17 +48,19 @@ struct FoldedChange {
   absl::string_view state;  // empty and !has_after: the key is gone altogether
 };
 
+inline constexpr size_t kMaxCachedKeys = 1 << 20;
+
 // Runs on the fold thread. Keeps the decoded states of the keys it touched, at
 // most kMaxCachedKeys of them between commits (clean ones are evicted first; a
 // commit is due before dirty ones reach the limit: see dirty_keys()).
 class ViewFold {
  public:
-  // `plan` and `schema` must outlive the fold.
-  static std::unique_ptr<ViewFold> Create(const ViewPlan* plan,
-                                          const SourcePlan* source,
-                                          const RowSchema* schema,
-                                          StoredLookup stored,
-                                          TableLookup table);
+  // `plan`, `source`, `joined` and `schema` must outlive the fold. `joined` is
+  // the table that plan->join names, null without a join.
+  static std::unique_ptr<ViewFold> Create(
+      const ViewPlan* plan, const SourcePlan* source, const SourcePlan* joined,
+      const RowSchema* schema, StoredLookup stored, TableLookup table,
+      size_t max_cached_keys = kMaxCachedKeys);
   virtual ~ViewFold() = default;
 
   // Folds one event. Events may come in any order across partitions; within a
@@ -79,8 +82,15 @@ class ViewFold {
   virtual absl::StatusOr<bool> CurrentRow(absl::string_view key,
                                           absl::string_view* row) = 0;
 
+  // Keys touched since the last commit; bytes held for all cached keys.
   virtual size_t dirty_keys() const = 0;
   virtual size_t cached_bytes() const = 0;
+
+  // How often a drain wrote NULL for an output whose expression failed (sum out
+  // of BIGINT's range, division by zero), and the last such failure, which
+  // names the column. Only grouped views have them.
+  virtual int64_t output_errors() const { return 0; }
+  virtual absl::Status last_output_error() const { return absl::OkStatus(); }
 };
 
 }  // namespace tidegate

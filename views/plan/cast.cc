@@ -21,7 +21,7 @@ absl::Status OutOfRange(Type from, Type to, const Datum& value) {
 }
 
 absl::Status NotA(Type to, const Datum& value) {
-  return absl::OutOfRangeError(absl::StrCat("not a ", TypeName(to), ": ",
+  return absl::OutOfRangeError(absl::StrCat("not valid as ", TypeName(to), ": ",
                                             DatumText(Type::kVarchar, value)));
 }
 

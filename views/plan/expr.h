@@ -56,11 +56,11 @@ enum class Op : uint8_t {
   kCast,  // from `type` to `to`
   // Control, with `arg` the instruction to go to; jumps only go forward.
   kJump,
-  kJumpIfNotTrue,   // pops the condition; CASE WHEN
-  kJumpIfNotNull,   // keeps the value if it jumps, pops it if not; COALESCE
-  kJumpIfFalse,     // keeps FALSE and jumps, else keeps the value; AND
-  kJumpIfTrue,      // keeps TRUE and jumps, else keeps the value; OR
-  kIn,              // top `arg` values are the list, below them the operand
+  kJumpIfNotTrue,  // pops the condition; CASE WHEN
+  kJumpIfNotNull,  // keeps the value if it jumps, pops it if not; COALESCE
+  kJumpIfFalse,    // keeps FALSE and jumps, else keeps the value; AND
+  kJumpIfTrue,     // keeps TRUE and jumps, else keeps the value; OR
+  kIn,             // top `arg` values are the list, below them the operand
 };
 
 struct Instruction {

@@ -190,7 +190,8 @@ TEST(EvaluateTest, InWithNulls) {
 
 TEST(EvaluateTest, CastOfTheTop) {
   EXPECT_EQ(Answer(CastTo(Text("12"), Type::kBigint)), "12");
-  EXPECT_EQ(Answer(CastTo(Text("x"), Type::kBigint)), "not a BIGINT: \"x\"");
+  EXPECT_EQ(Answer(CastTo(Text("x"), Type::kBigint)),
+            "not valid as BIGINT: \"x\"");
 }
 
 // CASE WHEN c0 THEN 10 / c1 ELSE -1 END

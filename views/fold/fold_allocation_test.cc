@@ -1,0 +1,67 @@
+// Folding an event of a known key allocates nothing.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "gtest/gtest.h"
+#include "views/fold/fold_testing.h"
+
+namespace {
+std::atomic<int64_t> allocations{0};
+}  // namespace
+
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace tidegate {
+namespace {
+
+using testing::AddAggregate;
+using testing::AddOutput;
+using testing::Column;
+
+TEST(FoldAllocationTest, GroupedEventsOfAKnownKey) {
+  ViewPlan plan;
+  plan.grouped = true;
+  plan.group_by = {Column(0, Type::kVarchar)};
+  AddOutput(&plan, "k", Column(0, Type::kVarchar));
+  plan.key_columns = {0};
+  AddAggregate(&plan, "n", {.kind = AggregateKind::kCountStar});
+  for (const AggregateKind kind :
+       {AggregateKind::kSum, AggregateKind::kAvg, AggregateKind::kMax,
+        AggregateKind::kLastValue}) {
+    AddAggregate(&plan, "c",
+                 {.kind = kind,
+                  .argument = Column(1, Type::kBigint),
+                  .order_by = Column(1, Type::kBigint)});
+  }
+  const SourcePlan source =
+      testing::Source({{"k", Type::kVarchar}, {"x", Type::kBigint}});
+  const RowSchema schema = testing::SchemaOf(plan);
+  testing::FakeStore store;
+  const auto fold = ViewFold::Create(&plan, &source, nullptr, &schema,
+                                     store.Lookup(), testing::NoTable());
+  const auto apply = [&fold](int64_t n) {
+    const Datum columns[] = {
+        Datum::Text("a key that is longer than a short string holds"),
+        Datum::Int(n)};
+    return fold->Apply({.order = testing::At(n, 0, n), .columns = columns})
+        .ok();
+  };
+  const int64_t start = allocations;
+  ASSERT_TRUE(apply(0));
+  const int64_t first = allocations;
+  EXPECT_GT(first, start);
+  bool ok = true;
+  for (int64_t n = 1; n < 1'000; ++n) ok &= apply(n);
+  EXPECT_TRUE(ok);
+  EXPECT_EQ(allocations - first, 0);
+}
+
+}  // namespace
+}  // namespace tidegate
