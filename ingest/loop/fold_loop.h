@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "ingest/record.h"
 #include "views/pipeline/pipeline.h"
@@ -17,12 +18,25 @@
 
 namespace tidegate {
 
+// A turn's records; their dead letters must fit the writer's queue.
+inline constexpr int kMaxPollRecords = kMaxPendingDeadLetters;
+
 struct FoldLoopOptions {
-  int max_poll_records = 1000;  // kMaxPollRecords bounds it
+  int max_poll_records = 1000;  // at most kMaxPollRecords
   int poll_timeout_ms = 100;
   int64_t metadata_interval_ms = 30'000;  // new partitions are looked for
   int64_t report_offsets_interval_ms = 5'000;
+  // Where retention removed records that were still to be read, go on at the
+  // log's start instead of refusing.
   bool accept_truncated_history = false;
+};
+
+// How far one partition is behind the end last seen.
+struct PartitionLag {
+  std::string topic;
+  PartitionId partition;
+  int64_t records = 0;
+  int64_t last_timestamp_ms = 0;  // of the last record consumed; 0: none
 };
 
 // Counters; written by the fold thread, read by any.
@@ -49,6 +63,8 @@ class FoldLoop {
     ServedPipeline* served = nullptr;  // told status and commits; may be null
     const Clock* clock = nullptr;
   };
+  // InvalidArgument if a decoder cannot be made, or two sources of the pipeline
+  // read one topic (positions are kept by topic).
   static absl::StatusOr<std::unique_ptr<FoldLoop>> Create(
       Parts parts, FoldLoopOptions options);
   virtual ~FoldLoop() = default;
@@ -56,19 +72,24 @@ class FoldLoop {
   // Before the first turn: checks every stored position against the broker
   // (same record still there, not below the log's start, not above its end),
   // then starts reading. FailedPrecondition with instructions if a topic was
-  // re-created or retention removed what was still to be read.
+  // re-created or retention removed what was still to be read; NotFound if a
+  // topic is missing; Unavailable if the broker does not answer: call again.
   virtual absl::Status Start() = 0;
-  // One turn; true if something was folded. A status is fatal: the pipeline
+  // One turn; true if records were taken. A status is fatal: the pipeline
   // stops with it. Tables are read to the ends captured at Start() before any
-  // stream record is taken.
+  // stream record is taken. While dead letters cannot be acknowledged or the
+  // overlay is full, a turn takes nothing; it waits at most poll_timeout_ms.
   virtual absl::StatusOr<bool> Turn() = 0;
   // Start and turns until Stop() (from any thread; also wakes the reader) or a
   // fatal status, which is set on `served` and returned.
   virtual absl::Status Run() = 0;
   virtual void Stop() = 0;
-  // Every record below the ends captured at Start() has been committed.
+  // Every record below the ends captured at Start() has been committed; from
+  // any thread.
   virtual bool CaughtUp() const = 0;
   virtual const FoldLoopStats& stats() const = 0;
+  // By topic, then partition, as of the last turn; from any thread.
+  virtual std::vector<PartitionLag> Lag() const = 0;
 };
 
 }  // namespace tidegate

@@ -24,11 +24,11 @@ struct CatalogView {
   // that is not served): not visible to clients.
   bool is_private = false;
   bool is_table = false;
-  uint64_t version = 1;     // grows with every rebuild; part of resume tokens
-  std::string definition;   // as written
-  std::string canonical;    // what decides whether it changed
+  uint64_t version = 1;      // grows with every rebuild; part of resume tokens
+  std::string definition;    // as written
+  std::string canonical;     // what decides whether it changed
   uint64_t fingerprint = 0;  // Fnv1a64 of `canonical`
-  RowSchema schema;         // with the field numbers given out
+  RowSchema schema;          // with the field numbers given out
   // Field numbers of columns that are gone; never given out again.
   std::vector<RowSchema::Field> retired;
 };

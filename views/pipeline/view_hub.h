@@ -47,7 +47,10 @@ class ServedPipeline {
   mutable Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_) =
       absl::UnavailableError("starting");
-  std::vector<std::function<void()>> listeners_ ABSL_GUARDED_BY(mutex_);
+  // Replaced whole, so that listeners are called without the lock.
+  std::shared_ptr<const std::vector<std::function<void()>>> listeners_
+      ABSL_GUARDED_BY(mutex_) =
+          std::make_shared<const std::vector<std::function<void()>>>();
 };
 
 // Every view that clients may name. Immutable after the composition root has

@@ -13,19 +13,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "views/store/commit.h"
+#include "views/store/incarnation.h"
 #include "views/store/read_view.h"
 #include "views/store/store.h"
 
 namespace tidegate {
-
-// A start of the pipeline: commits from `first_seq` on are its own, up to the
-// next incarnation's first_seq.
-struct Incarnation {
-  std::string id;  // kIncarnationBytes random bytes
-  Seq first_seq;
-};
-inline constexpr size_t kIncarnationBytes = 16;
-inline constexpr size_t kMaxIncarnations = 1000;  // older ones are forgotten
 
 struct MaterializedStoreOptions {
   // A checkpoint is due when the overlay holds this much or its oldest change

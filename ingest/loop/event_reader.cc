@@ -1,0 +1,77 @@
+#include "ingest/loop/event_reader.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace tidegate {
+
+absl::StatusOr<std::unique_ptr<EventReader>> EventReader::Create(
+    const SourcePlan* source, const std::vector<bool>& used,
+    const std::string& base_dir) {
+  auto reader = std::unique_ptr<EventReader>(new EventReader(source));
+  ASSIGN_OR_RETURN(reader->value_, MakeDecoder(*source, used, base_dir));
+  if (source->is_table) {
+    ASSIGN_OR_RETURN(reader->key_, MakeKeyDecoder(*source));
+    reader->key_row_.resize(source->columns.size());
+  }
+  reader->row_.resize(source->columns.size());
+  return reader;
+}
+
+absl::Status EventReader::Read(const RawRecord& record, Event* event) {
+  event->deleted = false;
+  if (source_.is_table) {
+    RETURN_IF_ERROR(ReadTableRow(record, event));
+  } else if (!record.has_value) {
+    return absl::InvalidArgumentError("the record has no value");
+  } else {
+    RETURN_IF_ERROR(value_->Decode(record.value, absl::MakeSpan(row_)));
+    event->columns = row_;
+  }
+  event->order.time = EventTime(record.timestamp_ms * 1000);
+  if (source_.watermark.has_value()) {
+    const Datum& time = event->columns[source_.watermark->column];
+    if (!time.is_null) event->order.time = EventTime(time.i);
+  }
+  event->order.partition = record.partition;
+  event->order.offset = record.offset;
+  return absl::OkStatus();
+}
+
+absl::Status EventReader::ReadTableRow(const RawRecord& record, Event* event) {
+  if (!record.has_key) {
+    return absl::InvalidArgumentError(
+        "the record of a table has no key: it must be the primary key");
+  }
+  RETURN_IF_ERROR_CTX(key_->Decode(record.key, absl::MakeSpan(key_row_)),
+                      "key");
+  for (const int column : source_.primary_key) {
+    if (key_row_[column].is_null) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the key is NULL in primary key column \"",
+                       source_.columns[column].name, "\""));
+    }
+  }
+  if (!record.has_value) {
+    event->deleted = true;
+    event->columns = key_row_;
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(value_->Decode(record.value, absl::MakeSpan(row_)));
+  for (const int column : source_.primary_key) {
+    if (row_[column].is_null ||
+        CompareDatum(source_.columns[column].type, row_[column],
+                     key_row_[column]) != 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the value disagrees with the record's key in primary "
+                       "key column \"",
+                       source_.columns[column].name, "\""));
+    }
+  }
+  event->columns = row_;
+  return absl::OkStatus();
+}
+
+}  // namespace tidegate

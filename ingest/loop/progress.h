@@ -1,0 +1,74 @@
+// How far a fold loop has read its topics: the positions it commits, and how
+// far they are behind.
+#ifndef TIDEGATE_INGEST_LOOP_PROGRESS_H_
+#define TIDEGATE_INGEST_LOOP_PROGRESS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/mutex.h"
+#include "ingest/loop/fold_loop.h"
+#include "ingest/record.h"
+
+namespace tidegate {
+
+// Runs on the fold thread, except Lag(). Costs per record two vector look-ups:
+// only the last record of each partition is hashed, when it is settled.
+class Progress {
+ public:
+  // `stored` are the positions to go on from; `topics` by topic number.
+  Progress(std::vector<std::string> topics, Positions stored);
+
+  // Adds the next partition of `topic` (they come from 0 upwards), read from
+  // `next` on. CaughtUp() waits for `end`.
+  void Add(int topic, PartitionId partition, Offset next, Offset end);
+  int partition_count(int topic) const {
+    return static_cast<int>(topics_[topic].size());
+  }
+
+  // True if the record is to be folded; then its partition stands behind it.
+  // False if it was before. The record must stay where it is until Settle().
+  bool Take(const RawRecord& record);
+  // Puts what Take() saw into positions(), before the records go away.
+  void Settle();
+  // As of the last Settle().
+  const Positions& positions() const { return positions_; }
+  void set_tables_ready() { positions_.tables_ready = true; }
+
+  // Everything below the ends given to Add() has been taken.
+  bool ReachedEnds(int topic, const RecordReader& reader) const;
+  // Records between where reading began and the ends given to Add(), and how
+  // many of them have been taken.
+  void Count(int topic, int64_t* taken, int64_t* total) const;
+
+  // The broker says that the partition ends at `high`.
+  void SawEnd(int topic, PartitionId partition, Offset high);
+  // Renews what Lag() returns; the sum of it.
+  int64_t UpdateLag(const RecordReader& reader);
+  std::vector<PartitionLag> Lag() const;  // thread-safe
+
+ private:
+  struct Partition {
+    PartitionPosition* position = nullptr;  // a node of positions_
+    Offset first;                           // where reading began
+    Offset next;
+    Offset end;        // given to Add()
+    Offset known_end;  // the highest seen
+    RawRecord last;    // valid if unsettled
+    bool unsettled = false;
+    size_t lag_index = 0;
+  };
+
+  const std::vector<std::string> names_;
+  Positions positions_;
+  std::vector<std::vector<Partition>> topics_;
+  std::vector<std::pair<int, int32_t>> unsettled_;
+  mutable Mutex lag_mutex_;
+  std::vector<PartitionLag> lag_ ABSL_GUARDED_BY(lag_mutex_);
+};
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_INGEST_LOOP_PROGRESS_H_

@@ -1,0 +1,340 @@
+#include "views/store/materialized_store.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "views/store/log_pins.h"
+#include "views/store/recovery.h"
+#include "views/store/store_version.h"
+
+namespace tidegate {
+namespace {
+
+// Lock order: append_mutex_, then mutex_. Writers make the next version under
+// append_mutex_ alone and swap it in under mutex_, which nobody holds for long.
+class LogStructuredStore : public MaterializedStore {
+ public:
+  LogStructuredStore(Store* store, const MaterializedStoreOptions& options,
+                     StorePolicy policy, StoreState state,
+                     std::vector<Incarnation> incarnations)
+      : store_(store),
+        options_(options),
+        policy_(policy),
+        incarnations_(std::move(incarnations)),
+        version_(std::make_shared<StoreVersion>(std::move(state.version))),
+        positions_(std::move(state.positions)),
+        row_counts_(std::move(state.row_counts)),
+        log_marks_(std::move(state.log_marks)),
+        log_trimmed_(state.log_trimmed),
+        tail_(std::move(state.tail)),
+        since_(state.uncheckpointed_since) {}
+
+  absl::StatusOr<std::shared_ptr<const Commit>> Append(
+      CommitBuilder* builder, ProcessingTime now, int64_t first_record_ms,
+      const Positions& positions) override;
+  absl::StatusOr<bool> Lookup(ViewId view, absl::string_view key,
+                              bool* has_row, absl::string_view* row,
+                              absl::string_view* state) override;
+  bool OverlayFull() const override {
+    return Current()->overlay_bytes >= options_.max_overlay_bytes;
+  }
+
+  bool CheckpointDue(ProcessingTime now) const override;
+  absl::Status Checkpoint(ProcessingTime now) override;
+
+  Seq head() const override { return Current()->head; }
+  Seq checkpoint_seq() const override { return Current()->base_seq; }
+  Positions positions() const override {
+    MutexLock lock(&mutex_);
+    return positions_;
+  }
+  std::shared_ptr<const ReadView> HeadView() const override {
+    return MakeReadView(Current());
+  }
+  std::shared_ptr<const ReadView> BaseView(
+      ProcessingTime now, std::unique_ptr<LogPin>* pin) override;
+  absl::StatusOr<std::vector<std::shared_ptr<const Commit>>> ReadLog(
+      Seq after, size_t max_bytes) const override;
+  Seq resumable_from() const override {
+    MutexLock lock(&mutex_);
+    return log_trimmed_;
+  }
+  std::vector<Incarnation> incarnations() const override {
+    return incarnations_;
+  }
+  uint64_t RowCountEstimate(ViewId view) const override {
+    MutexLock lock(&mutex_);
+    const auto found = row_counts_.find(view);
+    return found == row_counts_.end() ? 0 : found->second;
+  }
+  size_t overlay_bytes() const override { return Current()->overlay_bytes; }
+  size_t log_bytes() const override {
+    MutexLock lock(&mutex_);
+    return log_marks_.bytes();
+  }
+
+ private:
+  using Version = std::shared_ptr<const StoreVersion>;
+  Version Current() const {
+    MutexLock lock(&mutex_);
+    return version_;
+  }
+  Version Freeze(ProcessingTime now, CheckpointRecord* record);
+  absl::Status WriteCheckpoint(const StoreVersion& frozen,
+                               const CheckpointRecord& record);
+  void Thaw(const CheckpointRecord* published);
+  absl::StatusOr<std::vector<std::shared_ptr<const Commit>>> ReadStoredLog(
+      Seq after, Seq head, size_t max_bytes) const;
+
+  Store* const store_;
+  const MaterializedStoreOptions options_;
+  const StorePolicy policy_;
+  const std::vector<Incarnation> incarnations_;
+  const std::shared_ptr<LogPins> pins_ = std::make_shared<LogPins>();
+  std::string lookup_scratch_;  // fold thread
+  std::string lookup_row_;      // fold thread
+
+  Mutex append_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  // Runs with commits up to here belong to a checkpoint that is being written.
+  Seq frozen_ ABSL_GUARDED_BY(append_mutex_);
+  bool freezing_ ABSL_GUARDED_BY(append_mutex_) = false;
+  // The since_ of the commits after frozen_.
+  std::optional<ProcessingTime> since_frozen_ ABSL_GUARDED_BY(append_mutex_);
+
+  mutable Mutex mutex_;
+  Version version_ ABSL_GUARDED_BY(mutex_);
+  Positions positions_ ABSL_GUARDED_BY(mutex_);
+  RowCounts row_counts_ ABSL_GUARDED_BY(mutex_);
+  LogMarks log_marks_ ABSL_GUARDED_BY(mutex_);
+  Seq log_trimmed_ ABSL_GUARDED_BY(mutex_);
+  CommitTail tail_ ABSL_GUARDED_BY(mutex_);
+  // When the first commit after the checkpoint was made; none if there is none.
+  std::optional<ProcessingTime> since_ ABSL_GUARDED_BY(mutex_);
+};
+
+absl::StatusOr<std::shared_ptr<const Commit>> LogStructuredStore::Append(
+    CommitBuilder* builder, ProcessingTime now, int64_t first_record_ms,
+    const Positions& positions) {
+  MutexLock append_lock(&append_mutex_);
+  const Seq seq = head().next();
+  ASSIGN_OR_RETURN(
+      std::shared_ptr<const Commit> commit,
+      Commit::Parse(builder->Finish(seq, now, first_record_ms, positions)));
+  Failpoint("commit.before_append");
+  RETURN_IF_ERROR_CTX(store_->AppendLog(seq, commit->record()),
+                      absl::StrCat("commit seq=", seq.value()));
+  Failpoint("commit.after_append");
+  auto next = std::make_shared<StoreVersion>(*Current());
+  next->head = seq;
+  next->watermark = commit->watermark();
+  PushRun(OverlayRun::FromCommit(*commit), frozen_, &next->runs);
+  next->overlay_bytes = OverlayBytes(next->runs);
+  if (freezing_ && !since_frozen_.has_value()) since_frozen_ = now;
+  const RowCountChanges counted = CountRows(*commit);
+  Version replaced = std::move(next);  // freed after the lock
+  MutexLock lock(&mutex_);
+  version_.swap(replaced);
+  positions_ = positions;
+  AddRows(counted, &row_counts_);
+  log_marks_.Add(seq, now, commit->record().size());
+  tail_.Add(commit);
+  if (!since_.has_value()) since_ = now;
+  return commit;
+}
+
+absl::StatusOr<bool> LogStructuredStore::Lookup(ViewId view,
+                                                absl::string_view key,
+                                                bool* has_row,
+                                                absl::string_view* row,
+                                                absl::string_view* state) {
+  // Copied out, so that the version is not held until the next call.
+  const Version version = Current();
+  StoredEntry entry;
+  ASSIGN_OR_RETURN(
+      const bool found,
+      FindStored(*version, view, key, &lookup_scratch_, &entry));
+  if (!found) return false;
+  lookup_row_.assign(entry.row.data(), entry.row.size());
+  lookup_row_.append(entry.state.data(), entry.state.size());
+  *has_row = entry.has_row;
+  *row = absl::string_view(lookup_row_).substr(0, entry.row.size());
+  *state = absl::string_view(lookup_row_).substr(entry.row.size());
+  return true;
+}
+
+bool LogStructuredStore::CheckpointDue(ProcessingTime now) const {
+  MutexLock lock(&mutex_);
+  if (!since_.has_value()) return false;
+  return version_->overlay_bytes >= options_.checkpoint_bytes ||
+         now.value() - since_->value() >= options_.checkpoint_age_ms * 1000;
+}
+
+LogStructuredStore::Version LogStructuredStore::Freeze(
+    ProcessingTime now, CheckpointRecord* record) {
+  MutexLock append_lock(&append_mutex_);
+  MutexLock lock(&mutex_);
+  frozen_ = version_->head;
+  freezing_ = true;
+  since_frozen_.reset();
+  log_marks_.Seal();
+  record->seq = version_->head;
+  record->incarnation = incarnations_.back().id;
+  record->positions = positions_;
+  record->row_counts = row_counts_;
+  // Until this checkpoint is visible, readers may pin the one before it.
+  const Seq limit =
+      pins_->Lowest(version_->base_seq, now, options_.max_pin_age_ms);
+  record->log_trimmed = std::max(
+      log_trimmed_, log_marks_.TrimTarget(now, options_.log_retention_ms,
+                                          options_.log_retention_bytes, limit));
+  record->log_marks = log_marks_;
+  record->log_marks.Trim(record->log_trimmed);
+  return version_;
+}
+
+absl::Status LogStructuredStore::WriteCheckpoint(
+    const StoreVersion& frozen, const CheckpointRecord& record) {
+  if (policy_.sync_log_before_checkpoint) RETURN_IF_ERROR(store_->SyncLog());
+  Failpoint("checkpoint.after_sync");
+  const std::unique_ptr<RowSource> rows = MakeRowSource(&frozen.runs);
+  RETURN_IF_ERROR(
+      store_->Checkpoint(rows.get(), EncodeCheckpointRecord(record)));
+  Failpoint("checkpoint.after_ingest");
+  return absl::OkStatus();
+}
+
+// Ends a checkpoint; `published` is null if it failed.
+void LogStructuredStore::Thaw(const CheckpointRecord* published) {
+  std::shared_ptr<const StoreSnapshot> base;
+  if (published != nullptr) base = store_->Snapshot();
+  Version replaced;
+  MutexLock append_lock(&append_mutex_);
+  freezing_ = false;
+  if (published == nullptr) {
+    frozen_ = Seq(0);
+    return;
+  }
+  auto next = std::make_shared<StoreVersion>(*Current());
+  next->base = std::move(base);
+  next->base_seq = published->seq;
+  next->base_watermark = published->positions.watermark;
+  // Runs are never merged across frozen_, so each lies on one side of it.
+  std::erase_if(next->runs,
+                [&](const std::shared_ptr<const OverlayRun>& run) {
+                  return run->last_seq() <= published->seq;
+                });
+  next->overlay_bytes = OverlayBytes(next->runs);
+  replaced = std::move(next);
+  MutexLock lock(&mutex_);
+  version_.swap(replaced);
+  since_ = since_frozen_;
+  log_trimmed_ = published->log_trimmed;
+  log_marks_.Trim(log_trimmed_);
+}
+
+absl::Status LogStructuredStore::Checkpoint(ProcessingTime now) {
+  CheckpointRecord record;
+  const Version frozen = Freeze(now, &record);
+  if (frozen->head == frozen->base_seq) {
+    Thaw(nullptr);
+    return absl::OkStatus();
+  }
+  const absl::Status written = WriteCheckpoint(*frozen, record);
+  Thaw(written.ok() ? &record : nullptr);
+  const std::string context =
+      absl::StrCat("checkpoint seq=", record.seq.value());
+  RETURN_IF_ERROR_CTX(written, context);
+  if (record.log_trimmed > Seq(0)) {
+    RETURN_IF_ERROR_CTX(store_->TrimLog(record.log_trimmed), context);
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const ReadView> LogStructuredStore::BaseView(
+    ProcessingTime now, std::unique_ptr<LogPin>* pin) {
+  auto base = std::make_shared<StoreVersion>();
+  {
+    // Under the lock, so that no checkpoint moves the base before it is pinned.
+    MutexLock lock(&mutex_);
+    base->base = version_->base;
+    base->base_seq = base->head = version_->base_seq;
+    base->base_watermark = base->watermark = version_->base_watermark;
+    *pin = pins_->Pin(base->base_seq, now);
+  }
+  return MakeReadView(std::move(base));
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<const Commit>>>
+LogStructuredStore::ReadLog(Seq after, size_t max_bytes) const {
+  std::vector<std::shared_ptr<const Commit>> commits;
+  Seq head;
+  {
+    MutexLock lock(&mutex_);
+    head = version_->head;
+    if (after >= head) return commits;
+    if (after < log_trimmed_) {
+      return absl::OutOfRangeError(absl::StrCat(
+          "history trimmed: after seq=", after.value(),
+          " kept after seq=", log_trimmed_.value()));
+    }
+    if (tail_.Read(after, max_bytes, &commits)) return commits;
+  }
+  return ReadStoredLog(after, head, max_bytes);
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<const Commit>>>
+LogStructuredStore::ReadStoredLog(Seq after, Seq head,
+                                  size_t max_bytes) const {
+  std::vector<std::shared_ptr<const Commit>> commits;
+  absl::Status failed;
+  size_t bytes = 0;
+  Seq expected = after.next();
+  const auto take = [&](Seq seq, absl::string_view record) {
+    if (seq != expected) return false;
+    auto commit = Commit::Parse(std::string(record));
+    if (!commit.ok()) {
+      failed = Annotate(commit.status(), absl::StrCat("seq=", seq.value()));
+      return false;
+    }
+    bytes += record.size();
+    expected = seq.next();
+    commits.push_back(*std::move(commit));
+    // What is beyond the head has been appended, but nobody may see it yet.
+    return seq < head && bytes < max_bytes;
+  };
+  RETURN_IF_ERROR(store_->ReadLog(after, take));
+  RETURN_IF_ERROR(failed);
+  if (commits.empty()) {
+    // Trimmed since we looked, or else lost.
+    const Seq kept = resumable_from();
+    if (after < kept) {
+      return absl::OutOfRangeError(
+          absl::StrCat("history trimmed: after seq=", after.value(),
+                       " kept after seq=", kept.value()));
+    }
+    return absl::DataLossError(absl::StrCat(
+        "change log has a gap: expected seq=", expected.value()));
+  }
+  return commits;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MaterializedStore>> MaterializedStore::Open(
+    Store* store, MaterializedStoreOptions options, StorePolicy policy,
+    std::string incarnation_id, ProcessingTime /*now*/) {
+  ASSIGN_OR_RETURN(StoreState state, Recover(store, options));
+  ASSIGN_OR_RETURN(std::vector<Incarnation> incarnations,
+                   AppendIncarnation(store, std::move(incarnation_id),
+                                     state.version.head));
+  return std::make_unique<LogStructuredStore>(store, options, policy,
+                                              std::move(state),
+                                              std::move(incarnations));
+}
+
+}  // namespace tidegate
