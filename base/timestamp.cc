@@ -101,7 +101,8 @@ bool ScanTime(Scanner* scan, int64_t* micros) {
     if (!scan->Number(2, 0, 60, &second)) return false;
     if (scan->Take(".") && !scan->Fraction(&fraction)) return false;
   }
-  *micros = (hour * int64_t{3600} + minute * 60 + second) * kMicrosPerSecond +
+  *micros = (hour * int64_t{3600} + minute * int64_t{60} + second) *
+                kMicrosPerSecond +
             fraction;
   return true;
 }
@@ -119,7 +120,7 @@ bool ScanOffset(Scanner* scan, int64_t* seconds) {
   if ((colon || scan->at_digit()) && !scan->Number(2, 0, 59, &minutes)) {
     return false;
   }
-  *seconds = sign * (hours * int64_t{3600} + minutes * 60);
+  *seconds = sign * (hours * int64_t{3600} + minutes * int64_t{60});
   return scan->done();
 }
 

@@ -10,7 +10,9 @@ target_include_directories(tidegate_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(
   tidegate_options
   INTERFACE -Wall -Wextra -Werror -Wnon-virtual-dtor -Woverloaded-virtual
-            -Wno-missing-field-initializers -fno-omit-frame-pointer)
+            -Wno-missing-field-initializers -fno-omit-frame-pointer
+            # g++ 12 reports it for std::string's own operator+ (GCC 105329).
+            -Wno-restrict)
 if(TIDEGATE_SANITIZER STREQUAL "address")
   set(TIDEGATE_SANITIZE -fsanitize=address,undefined
                         -fno-sanitize-recover=undefined)

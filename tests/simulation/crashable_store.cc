@@ -6,9 +6,9 @@ namespace tidegate {
 
 absl::string_view CrashStepName(CrashStep step) {
   static constexpr absl::string_view kNames[kCrashSteps] = {
-      "before append", "after append",       "before sync",
-      "after sync",    "before ingest",      "after ingest",
-      "before trim",   "after trim",         "before incarnation",
+      "before append",     "after append",  "before sync",
+      "after sync",        "before ingest", "after ingest",
+      "before trim",       "after trim",    "before incarnation",
       "after incarnation", "between steps", "inside a step"};
   return kNames[static_cast<size_t>(step)];
 }

@@ -72,8 +72,8 @@ void OrderModel::Apply(int partition, int64_t offset) {
   if (order.amount <= kLarge) return;
   const auto [row, is_new] = large_.try_emplace(order.order_id);
   if (is_new || at > row->second.first) {
-    row->second = {at, absl::StrCat(order.order_id, "|", order.region, "|",
-                                    order.amount)};
+    row->second = {
+        at, absl::StrCat(order.order_id, "|", order.region, "|", order.amount)};
   }
 }
 

@@ -56,8 +56,7 @@ class OrderTopics {
   static std::pair<std::string, PartitionId> Name(int partition);
   int64_t end(int partition) const;
   const OrderEvent& order(int partition, int64_t offset) const {
-    return orders_[static_cast<size_t>(partition)]
-                  [static_cast<size_t>(offset)];
+    return orders_[static_cast<size_t>(partition)][static_cast<size_t>(offset)];
   }
   const DriverEvent& driver(int64_t offset) const {
     return drivers_[static_cast<size_t>(offset)];

@@ -98,8 +98,8 @@ void StoreSimulation::ArmSomeStep() {
 
 absl::Status StoreSimulation::Start() {
   // A start may crash too: steps of the incarnation come only here.
-  const bool crash_here = starts_ > 0 && (armed_ == CrashStep::kBetween ||
-                                          Random(3) == 0);
+  const bool crash_here =
+      starts_ > 0 && (armed_ == CrashStep::kBetween || Random(3) == 0);
   for (bool again = crash_here;; again = false) {
     ASSIGN_OR_RETURN(Store * store, machine_->Open());
     store_ = std::make_unique<CrashableStore>(store);
@@ -110,7 +110,7 @@ absl::Status StoreSimulation::Start() {
       armed_ = kSteps[Random(4)];
       store_->Arm(armed_, 1);
     }
-    const absl::Status started = StartPipeline(store_.get());
+    absl::Status started = StartPipeline(store_.get());
     if (!again) {
       RETURN_IF_ERROR(started);
       return LearnAfterStart();
@@ -124,8 +124,8 @@ absl::Status StoreSimulation::Start() {
 absl::Status StoreSimulation::StartPipeline(Store* store) {
   std::string id = absl::StrCat(++starts_);
   id.resize(kIncarnationBytes, '.');
-  ASSIGN_OR_RETURN(rows_, MaterializedStore::Open(store, options_, policy_, id,
-                                                  Now()));
+  ASSIGN_OR_RETURN(
+      rows_, MaterializedStore::Open(store, options_, policy_, id, Now()));
   ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(&Views().plans, &Views().catalog,
                                                rows_.get()));
   return absl::OkStatus();
@@ -169,7 +169,7 @@ absl::Status StoreSimulation::Live(int actions) {
     actions = static_cast<int>(Random(static_cast<uint64_t>(actions)));
   }
   for (int i = 0; i < actions && !crashed(); ++i) {
-    const absl::Status acted = Act();
+    absl::Status acted = Act();
     if (!acted.ok() && !crashed()) return acted;
   }
   return absl::OkStatus();
@@ -191,8 +191,8 @@ absl::Status StoreSimulation::Act() {
   }
   if (action < 11 && held_.size() < kMaxHeldViews) {
     std::unique_ptr<LogPin> pin;
-    auto view = Random(2) == 0 ? rows_->HeadView()
-                               : rows_->BaseView(Now(), &pin);
+    auto view =
+        Random(2) == 0 ? rows_->HeadView() : rows_->BaseView(Now(), &pin);
     ASSIGN_OR_RETURN(AllRows rows, ReadRows(*view));
     held_.push_back({std::move(view), std::move(rows)});
     return absl::OkStatus();
@@ -236,8 +236,7 @@ absl::Status StoreSimulation::FoldOne(int partition) {
         Views().plans.sources[static_cast<size_t>(inputs[i].source)].name;
     if ((source == "drivers") != is_driver) continue;
     std::vector<Diverted> diverted;
-    RETURN_IF_ERROR(
-        pipeline_->Fold(static_cast<int>(i), event, &diverted));
+    RETURN_IF_ERROR(pipeline_->Fold(static_cast<int>(i), event, &diverted));
     if (!diverted.empty()) return diverted.front().reason;
   }
   model_->Apply(partition, next);
@@ -278,9 +277,8 @@ absl::Status StoreSimulation::CrashNow() {
   store_.reset();
   const CrashKind kind =
       Random(2) == 0 ? CrashKind::kProcess : CrashKind::kMachine;
-  CrashCounts& counts = kind == CrashKind::kProcess
-                            ? counts_->process_crashes
-                            : counts_->machine_crashes;
+  CrashCounts& counts = kind == CrashKind::kProcess ? counts_->process_crashes
+                                                    : counts_->machine_crashes;
   ++counts[static_cast<size_t>(step)];
   machine_->Crash(kind, &random_);
   return absl::OkStatus();
@@ -319,8 +317,7 @@ absl::Status RunSeeds(
   for (uint64_t seed = first; seed <= count; ++seed) {
     const std::unique_ptr<SimulatedMachine> machine = make_machine();
     StoreSimulation simulation(seed, machine.get(), policy, counts);
-    RETURN_IF_ERROR_CTX(simulation.Run(),
-                        absl::StrCat("TIDEGATE_SEED=", seed));
+    RETURN_IF_ERROR_CTX(simulation.Run(), absl::StrCat("TIDEGATE_SEED=", seed));
   }
   return absl::OkStatus();
 }

@@ -58,9 +58,9 @@ absl::Status StoreSimulation::CheckRows() {
                        absl::StrJoin(expected, " ")));
     }
     if (rows_->RowCountEstimate(view.id) != expected.size()) {
-      return absl::InternalError(
-          absl::StrCat(view.name, " is counted wrongly: ",
-                       rows_->RowCountEstimate(view.id)));
+      return absl::InternalError(absl::StrCat(
+          view.name,
+          " is counted wrongly: ", rows_->RowCountEstimate(view.id)));
     }
   }
   const auto known = history_.find(rows_->head().value());
@@ -95,8 +95,8 @@ absl::Status StoreSimulation::CheckHeldViews() {
   for (const HeldView& held : held_) {
     ASSIGN_OR_RETURN(const AllRows rows, ReadRows(*held.view));
     if (rows != held.rows) {
-      return absl::InternalError(absl::StrCat(
-          "a held view changed: seq=", held.view->seq().value()));
+      return absl::InternalError(
+          absl::StrCat("a held view changed: seq=", held.view->seq().value()));
     }
     ++counts_->held_views;
   }

@@ -1,8 +1,9 @@
+#include "tests/simulation/store_simulation.h"
+
 #include <chrono>
 #include <cstdio>
 
 #include "gtest/gtest.h"
-#include "tests/simulation/store_simulation.h"
 
 namespace tidegate {
 namespace {

@@ -24,7 +24,8 @@ constexpr uint8_t kSame = 4;  // before is the same as after, and not written
 constexpr size_t kMinChangeBytes = 4;
 
 absl::Status Malformed(absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("commit record is malformed: ", what));
+  return absl::DataLossError(
+      absl::StrCat("commit record is malformed: ", what));
 }
 
 bool GetChange(absl::string_view* in, Change* change) {
@@ -101,8 +102,8 @@ absl::Span<const Change> Commit::changes_of(ViewId view) const {
 }
 
 void CommitBuilder::Add(const Change& change) {
-  const bool same = change.has_before && change.has_after &&
-                    change.before == change.after;
+  const bool same =
+      change.has_before && change.has_after && change.before == change.after;
   PutVarint64(&body_, change.view.value());
   PutLengthPrefixed(&body_, change.key);
   body_.push_back(static_cast<char>((change.has_before ? kHasBefore : 0) |

@@ -115,8 +115,7 @@ TEST(Commit, ChangesOutOfOrderAreRefused) {
     builder.Add(MakeChange(ViewId(1), "b", std::nullopt, "x"));
     builder.Add(MakeChange(ViewId(1), second, std::nullopt, "x"));
     EXPECT_FALSE(
-        Commit::Parse(
-            builder.Finish(Seq(1), ProcessingTime(0), 0, Positions()))
+        Commit::Parse(builder.Finish(Seq(1), ProcessingTime(0), 0, Positions()))
             .ok());
   }
 }

@@ -15,9 +15,9 @@ TEST(TokenHonoured, Table) {
     uint64_t seq;
     bool honoured;
   } kCases[] = {
-      {'a', 0, true},   {'a', 10, true},  {'a', 11, false}, {'a', 25, false},
-      {'b', 5, true},   {'b', 11, true},  {'b', 20, true},  {'b', 21, false},
-      {'c', 21, true},  {'c', 30, true},  {'c', 31, false}, {'c', 3, true},
+      {'a', 0, true},  {'a', 10, true}, {'a', 11, false}, {'a', 25, false},
+      {'b', 5, true},  {'b', 11, true}, {'b', 20, true},  {'b', 21, false},
+      {'c', 21, true}, {'c', 30, true}, {'c', 31, false}, {'c', 3, true},
       {'x', 5, false},
   };
   for (const auto& c : kCases) {

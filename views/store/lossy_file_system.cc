@@ -21,8 +21,7 @@ class ImpatientClock : public rocksdb::SystemClockWrapper {
   ImpatientClock() : SystemClockWrapper(rocksdb::SystemClock::Default()) {}
   const char* Name() const override { return "ImpatientClock"; }
   void SleepForMicroseconds(int micros) override {
-    SystemClockWrapper::SleepForMicroseconds(
-        std::min(micros, kLongestSleepUs));
+    SystemClockWrapper::SleepForMicroseconds(std::min(micros, kLongestSleepUs));
   }
 };
 
@@ -178,7 +177,7 @@ absl::Status LossyFileSystem::PowerOn(
       continue;
     }
     if (lost > 0) {
-      const absl::Status status = Cut(path, size);
+      absl::Status status = Cut(path, size);
       if (!status.ok()) return status;
     }
     MutexLock lock(&mutex_);

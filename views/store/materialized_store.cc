@@ -37,8 +37,8 @@ class LogStructuredStore : public MaterializedStore {
   absl::StatusOr<std::shared_ptr<const Commit>> Append(
       CommitBuilder* builder, ProcessingTime now, int64_t first_record_ms,
       const Positions& positions) override;
-  absl::StatusOr<bool> Lookup(ViewId view, absl::string_view key,
-                              bool* has_row, absl::string_view* row,
+  absl::StatusOr<bool> Lookup(ViewId view, absl::string_view key, bool* has_row,
+                              absl::string_view* row,
                               absl::string_view* state) override;
   bool OverlayFull() const override {
     return Current()->overlay_bytes >= options_.max_overlay_bytes;
@@ -155,9 +155,8 @@ absl::StatusOr<bool> LogStructuredStore::Lookup(ViewId view,
   // Copied out, so that the version is not held until the next call.
   const Version version = Current();
   StoredEntry entry;
-  ASSIGN_OR_RETURN(
-      const bool found,
-      FindStored(*version, view, key, &lookup_scratch_, &entry));
+  ASSIGN_OR_RETURN(const bool found,
+                   FindStored(*version, view, key, &lookup_scratch_, &entry));
   if (!found) return false;
   lookup_row_.assign(entry.row.data(), entry.row.size());
   lookup_row_.append(entry.state.data(), entry.state.size());
@@ -224,10 +223,9 @@ void LogStructuredStore::Thaw(const CheckpointRecord* published) {
   next->base_seq = published->seq;
   next->base_watermark = published->positions.watermark;
   // Runs are never merged across frozen_, so each lies on one side of it.
-  std::erase_if(next->runs,
-                [&](const std::shared_ptr<const OverlayRun>& run) {
-                  return run->last_seq() <= published->seq;
-                });
+  std::erase_if(next->runs, [&](const std::shared_ptr<const OverlayRun>& run) {
+    return run->last_seq() <= published->seq;
+  });
   next->overlay_bytes = OverlayBytes(next->runs);
   replaced = std::move(next);
   MutexLock lock(&mutex_);
@@ -248,7 +246,7 @@ absl::Status LogStructuredStore::Checkpoint(ProcessingTime now) {
   Thaw(written.ok() ? &record : nullptr);
   const std::string context =
       absl::StrCat("checkpoint seq=", record.seq.value());
-  RETURN_IF_ERROR_CTX(written, context);
+  if (!written.ok()) return Annotate(written, context);
   if (record.log_trimmed > Seq(0)) {
     RETURN_IF_ERROR_CTX(store_->TrimLog(record.log_trimmed), context);
   }
@@ -278,9 +276,9 @@ LogStructuredStore::ReadLog(Seq after, size_t max_bytes) const {
     head = version_->head;
     if (after >= head) return commits;
     if (after < log_trimmed_) {
-      return absl::OutOfRangeError(absl::StrCat(
-          "history trimmed: after seq=", after.value(),
-          " kept after seq=", log_trimmed_.value()));
+      return absl::OutOfRangeError(
+          absl::StrCat("history trimmed: after seq=", after.value(),
+                       " kept after seq=", log_trimmed_.value()));
     }
     if (tail_.Read(after, max_bytes, &commits)) return commits;
   }
@@ -288,8 +286,7 @@ LogStructuredStore::ReadLog(Seq after, size_t max_bytes) const {
 }
 
 absl::StatusOr<std::vector<std::shared_ptr<const Commit>>>
-LogStructuredStore::ReadStoredLog(Seq after, Seq head,
-                                  size_t max_bytes) const {
+LogStructuredStore::ReadStoredLog(Seq after, Seq head, size_t max_bytes) const {
   std::vector<std::shared_ptr<const Commit>> commits;
   absl::Status failed;
   size_t bytes = 0;
@@ -317,8 +314,8 @@ LogStructuredStore::ReadStoredLog(Seq after, Seq head,
           absl::StrCat("history trimmed: after seq=", after.value(),
                        " kept after seq=", kept.value()));
     }
-    return absl::DataLossError(absl::StrCat(
-        "change log has a gap: expected seq=", expected.value()));
+    return absl::DataLossError(
+        absl::StrCat("change log has a gap: expected seq=", expected.value()));
   }
   return commits;
 }
@@ -329,12 +326,11 @@ absl::StatusOr<std::unique_ptr<MaterializedStore>> MaterializedStore::Open(
     Store* store, MaterializedStoreOptions options, StorePolicy policy,
     std::string incarnation_id, ProcessingTime /*now*/) {
   ASSIGN_OR_RETURN(StoreState state, Recover(store, options));
-  ASSIGN_OR_RETURN(std::vector<Incarnation> incarnations,
-                   AppendIncarnation(store, std::move(incarnation_id),
-                                     state.version.head));
-  return std::make_unique<LogStructuredStore>(store, options, policy,
-                                              std::move(state),
-                                              std::move(incarnations));
+  ASSIGN_OR_RETURN(
+      std::vector<Incarnation> incarnations,
+      AppendIncarnation(store, std::move(incarnation_id), state.version.head));
+  return std::make_unique<LogStructuredStore>(
+      store, options, policy, std::move(state), std::move(incarnations));
 }
 
 }  // namespace tidegate

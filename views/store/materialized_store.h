@@ -27,7 +27,7 @@ struct MaterializedStoreOptions {
   size_t max_overlay_bytes = 256u << 20;
   // The log keeps what is younger than this and within this many bytes; never
   // trimmed above the last checkpoint, nor below an open pin.
-  int64_t log_retention_ms = 10 * 60 * 1000;
+  int64_t log_retention_ms = 600'000;
   size_t log_retention_bytes = 1u << 30;
   // A pin older than this no longer holds the log back.
   int64_t max_pin_age_ms = 60'000;

@@ -34,16 +34,16 @@ class MaterializedStoreTest : public testing::Test {
   void Open() { TG_ASSERT_OK(TryOpen()); }
 
   // Sets key to a row in one commit; none deletes.
-  std::shared_ptr<const Commit> Put(
-      absl::string_view key, std::optional<absl::string_view> row,
-      ViewId view = kView, int64_t now_ms = 0) {
+  std::shared_ptr<const Commit> Put(absl::string_view key,
+                                    std::optional<absl::string_view> row,
+                                    ViewId view = kView, int64_t now_ms = 0) {
     std::string before;
     const bool has_before =
         store_->HeadView()->GetRow(view, key, &before).value();
     CommitBuilder builder;
-    builder.Add(MakeChange(
-        view, key, has_before ? std::optional(before) : std::nullopt, row,
-        row.has_value() ? "state" : ""));
+    builder.Add(MakeChange(view, key,
+                           has_before ? std::optional(before) : std::nullopt,
+                           row, row.has_value() ? "state" : ""));
     Positions positions;
     positions.watermark = EventTime(static_cast<int64_t>(++puts_));
     positions.partitions[{"t", PartitionId(0)}].next_offset =
@@ -52,9 +52,7 @@ class MaterializedStoreTest : public testing::Test {
     EXPECT_TRUE(commit.ok()) << commit.status();
     return *commit;
   }
-  RowMap Head(ViewId view = kView) {
-    return RowsOf(*store_->HeadView(), view);
-  }
+  RowMap Head(ViewId view = kView) { return RowsOf(*store_->HeadView(), view); }
 
   SimulatedStore simulated_;
   MaterializedStoreOptions options_;
@@ -353,11 +351,11 @@ TEST_F(MaterializedStoreTest, SkippingTheSyncIsCaughtAfterAMachineCrash) {
     TG_ASSERT_OK(store_->Checkpoint(Ms(0)));
     store_.reset();
     simulated.Crash(CrashKind::kMachine, 2);
-    const auto opened = MaterializedStore::Open(
-        &simulated, options_, policy, std::string(kIncarnationBytes, 'n'),
-        Ms(0));
-    EXPECT_EQ(opened.status().code(), sync ? absl::StatusCode::kOk
-                                           : absl::StatusCode::kDataLoss)
+    const auto opened =
+        MaterializedStore::Open(&simulated, options_, policy,
+                                std::string(kIncarnationBytes, 'n'), Ms(0));
+    EXPECT_EQ(opened.status().code(),
+              sync ? absl::StatusCode::kOk : absl::StatusCode::kDataLoss)
         << opened.status();
   }
 }
@@ -453,8 +451,8 @@ TEST(StoredRow, RoundTripAndDamage) {
   EXPECT_EQ(row, "row");
   EXPECT_EQ(state, "state");
   for (size_t size = 0; size + 5 < bytes.size(); ++size) {
-    EXPECT_FALSE(DecodeStoredRow(absl::string_view(bytes).substr(0, size),
-                                 &seq, &has_row, &row, &state)
+    EXPECT_FALSE(DecodeStoredRow(absl::string_view(bytes).substr(0, size), &seq,
+                                 &has_row, &row, &state)
                      .ok());
   }
 }

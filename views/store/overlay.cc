@@ -31,8 +31,7 @@ uint32_t OverlayHash(ViewId view, absl::string_view key) {
       absl::Hash<std::tuple<ViewId, absl::string_view>>()({view, key}));
 }
 
-std::shared_ptr<const OverlayRun> OverlayRun::FromCommit(
-    const Commit& commit) {
+std::shared_ptr<const OverlayRun> OverlayRun::FromCommit(const Commit& commit) {
   if (commit.changes().empty()) return nullptr;
   std::shared_ptr<OverlayRun> run(new OverlayRun());
   run->first_seq_ = run->last_seq_ = commit.seq();

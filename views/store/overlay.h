@@ -77,7 +77,8 @@ class OverlayRun {
 };
 
 // A run this big is merged no further: it bounds how long one commit can take.
-// A reader may then meet max_overlay_bytes / kMaxMergeInputBytes runs and a few.
+// A reader may then meet max_overlay_bytes / kMaxMergeInputBytes runs and a
+// few.
 inline constexpr size_t kMaxMergeInputBytes = 2u << 20;
 // So many runs of like size become one: an entry is copied about
 // log4(kMaxMergeInputBytes / its size) times.

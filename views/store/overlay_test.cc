@@ -13,11 +13,11 @@ using Model = std::map<std::pair<uint32_t, std::string>,
 std::shared_ptr<const OverlayRun> RunOf(uint64_t seq, const Model& entries) {
   CommitBuilder builder;
   for (const auto& [key, value] : entries) {
-    builder.Add(value.first.has_value()
-                    ? MakeChange(ViewId(key.first), key.second, std::nullopt,
-                                 *value.first, "s" + std::to_string(seq))
-                    : MakeChange(ViewId(key.first), key.second, "x",
-                                 std::nullopt, ""));
+    builder.Add(
+        value.first.has_value()
+            ? MakeChange(ViewId(key.first), key.second, std::nullopt,
+                         *value.first, "s" + std::to_string(seq))
+            : MakeChange(ViewId(key.first), key.second, "x", std::nullopt, ""));
   }
   return OverlayRun::FromCommit(
       *Commit::Parse(

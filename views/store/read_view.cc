@@ -61,18 +61,16 @@ class MergedIterator : public ViewIterator {
         base_->Valid() ? base_->key() : absl::string_view();
     const bool in_base =
         base_->Valid() && base_key.substr(0, kRowKeyPrefixBytes) == prefix_;
-    const bool in_overlay =
-        overlay_.Valid() && overlay_.entry().view == view_;
+    const bool in_overlay = overlay_.Valid() && overlay_.entry().view == view_;
     if (!in_base && !in_overlay) {
       place_ = Place::kEnd;
       if (!base_->Valid()) status_ = base_->status();
       return;
     }
-    const int order =
-        !in_base      ? 1
-        : !in_overlay ? -1
-                      : base_key.substr(kRowKeyPrefixBytes)
-                            .compare(overlay_.entry().key());
+    const int order = !in_base      ? 1
+                      : !in_overlay ? -1
+                                    : base_key.substr(kRowKeyPrefixBytes)
+                                          .compare(overlay_.entry().key());
     place_ = order < 0    ? Place::kBase
              : order == 0 ? Place::kBoth
                           : Place::kOverlay;

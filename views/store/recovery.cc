@@ -50,17 +50,16 @@ absl::Status Replay(Store* store, StoreState* state) {
   const auto apply = [&](Seq seq, absl::string_view record) {
     const Seq expected = state->version.head.next();
     if (seq != expected) {
-      failed = absl::DataLossError(absl::StrCat(
-          "change log has a gap: expected seq=", expected.value(),
-          " found seq=", seq.value(), kWayOut));
+      failed = absl::DataLossError(
+          absl::StrCat("change log has a gap: expected seq=", expected.value(),
+                       " found seq=", seq.value(), kWayOut));
       return false;
     }
     auto commit = Commit::Parse(std::string(record));
     if (!commit.ok() || (*commit)->seq() != seq) {
       failed = absl::DataLossError(absl::StrCat(
           "change log record is malformed: seq=", seq.value(), ": ",
-          commit.ok() ? "it says it is another one"
-                      : commit.status().message(),
+          commit.ok() ? "it says it is another one" : commit.status().message(),
           kWayOut));
       return false;
     }
@@ -76,12 +75,11 @@ absl::Status Replay(Store* store, StoreState* state) {
 absl::Status CheckLogReachesCheckpoint(Store* store, Seq checkpoint) {
   if (checkpoint == Seq(0)) return absl::OkStatus();
   bool found = false;
-  RETURN_IF_ERROR(
-      store->ReadLog(Seq(checkpoint.value() - 1),
-                     [&](Seq seq, absl::string_view) {
-                       found = seq == checkpoint;
-                       return false;
-                     }));
+  RETURN_IF_ERROR(store->ReadLog(Seq(checkpoint.value() - 1),
+                                 [&](Seq seq, absl::string_view) {
+                                   found = seq == checkpoint;
+                                   return false;
+                                 }));
   if (found) return absl::OkStatus();
   return absl::DataLossError(
       absl::StrCat("change log ends below the checkpoint's commit, so synced "
@@ -149,8 +147,8 @@ absl::StatusOr<StoreState> Recover(Store* store,
                                    const MaterializedStoreOptions& options) {
   StoreState state(options);
   RETURN_IF_ERROR_CTX(LoadCheckpoint(store, &state), "recovery");
-  RETURN_IF_ERROR_CTX(
-      CheckLogReachesCheckpoint(store, state.version.base_seq), "recovery");
+  RETURN_IF_ERROR_CTX(CheckLogReachesCheckpoint(store, state.version.base_seq),
+                      "recovery");
   RETURN_IF_ERROR_CTX(Replay(store, &state), "recovery");
   RETURN_IF_ERROR_CTX(CheckLogStart(store, &state), "recovery");
   state.version.overlay_bytes = OverlayBytes(state.version.runs);

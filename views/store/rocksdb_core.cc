@@ -94,8 +94,8 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view path) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
   if (status.IsIOError() && absl::StrContains(text, "/LOCK")) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "data directory is in use by another process: ", path));
+    return absl::FailedPreconditionError(
+        absl::StrCat("data directory is in use by another process: ", path));
   }
   const std::string message = absl::StrCat("store=", path, ": ", text);
   if (status.IsCorruption()) return absl::DataLossError(message);
@@ -153,12 +153,11 @@ absl::Status RocksCore::OpenDb(const RocksDbStoreOptions& options) {
       {"log", LogOptions(options)},
       {"meta", meta},
   };
-  RETURN_IF_ERROR(
-      Status(row_options_.env->CreateDirIfMissing(path_)));
+  RETURN_IF_ERROR(Status(row_options_.env->CreateDirIfMissing(path_)));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  RETURN_IF_ERROR(Status(
-      rocksdb::DB::Open(db_options, path_, families, &handles, &db)));
+  RETURN_IF_ERROR(
+      Status(rocksdb::DB::Open(db_options, path_, families, &handles, &db)));
   db_.reset(db);
   default_ = handles[0];
   rows_ = handles[1];

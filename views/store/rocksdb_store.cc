@@ -118,7 +118,7 @@ class IngestFiles {
   // Finishes, syncing, the file that is being written.
   absl::Status Close() {
     if (writer_ == nullptr) return absl::OkStatus();
-    const absl::Status status = core_->Status(writer_->Finish());
+    absl::Status status = core_->Status(writer_->Finish());
     writer_.reset();
     return status;
   }
@@ -152,8 +152,8 @@ class RocksDbStore : public Store {
         max_uncompacted_row_files_(max_uncompacted_row_files) {}
 
   absl::Status AppendLog(Seq seq, absl::string_view record) override {
-    return core_->Status(core_->db()->Put(rocksdb::WriteOptions(),
-                                          core_->log(), ToSlice(LogKey(seq)),
+    return core_->Status(core_->db()->Put(rocksdb::WriteOptions(), core_->log(),
+                                          ToSlice(LogKey(seq)),
                                           ToSlice(record)));
   }
   absl::Status SyncLog() override {
@@ -272,9 +272,8 @@ absl::Status RocksDbStore::PutMeta(absl::string_view name,
                                    absl::string_view value) {
   rocksdb::WriteOptions options;
   options.sync = true;
-  return core_->Status(
-      core_->db()->Put(options, core_->meta(),
-                       absl::StrCat(kMetaPrefix, name), ToSlice(value)));
+  return core_->Status(core_->db()->Put(
+      options, core_->meta(), absl::StrCat(kMetaPrefix, name), ToSlice(value)));
 }
 
 absl::StatusOr<std::optional<std::string>> RocksDbStore::GetMeta(

@@ -195,8 +195,8 @@ TEST(RocksDbStore, SkippingTheSyncIsCaughtAfterAMachineCrash) {
             .value();
     for (int i = 1; i <= 20; ++i) {
       CommitBuilder builder;
-      builder.Add(MakeChange(ViewId(1), "k" + std::to_string(i), std::nullopt,
-                             "row"));
+      builder.Add(
+          MakeChange(ViewId(1), "k" + std::to_string(i), std::nullopt, "row"));
       TG_ASSERT_OK(store->Append(&builder, {}, 0, Positions()).status());
     }
     TG_ASSERT_OK(store->Checkpoint({}));

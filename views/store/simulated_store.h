@@ -57,8 +57,7 @@ class SimulatedStore : public Store {
   // Replaced, never changed: snapshots share it.
   std::shared_ptr<const Rows> rows_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<Rows>();
-  std::map<std::string, std::string, std::less<>> meta_
-      ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string, std::less<>> meta_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tidegate

@@ -110,9 +110,8 @@ TYPED_TEST_P(StoreConformance, CheckpointReplacesAndDeletes) {
   this->Checkpoint({{"a", std::nullopt}, {"b", ""}, {"c", "3"}}, "second");
   const auto snapshot = this->store()->Snapshot();
   EXPECT_EQ(snapshot->checkpoint(), "second");
-  EXPECT_EQ(RowsOf(*snapshot),
-            (typename TestFixture::RowMap{
-                {binary, binary}, {"b", ""}, {"c", "3"}}));
+  EXPECT_EQ(RowsOf(*snapshot), (typename TestFixture::RowMap{
+                                   {binary, binary}, {"b", ""}, {"c", "3"}}));
   std::string value;
   EXPECT_FALSE(snapshot->Get("a", &value).value());
   EXPECT_TRUE(snapshot->Get("c", &value).value());
@@ -200,12 +199,13 @@ TYPED_TEST_P(StoreConformance, MetaIsDurableAtOnce) {
   EXPECT_EQ(this->store()->Snapshot()->checkpoint(), "record");
 }
 
-REGISTER_TYPED_TEST_SUITE_P(
-    StoreConformance, EmptyAtFirst, LogIsReadInOrderFromAnywhere,
-    LogSurvivesTheProcess, SyncedLogSurvivesTheMachine, TrimForgetsThePast,
-    TrimOfEverything, CheckpointReplacesAndDeletes, CheckpointWithoutRows,
-    CheckpointRefusesDisorder, SnapshotsDoNotMove, CheckpointIsDurableAtOnce,
-    CheckpointDoesNotNeedTheLog, MetaIsDurableAtOnce);
+REGISTER_TYPED_TEST_SUITE_P(StoreConformance, EmptyAtFirst,
+                            LogIsReadInOrderFromAnywhere, LogSurvivesTheProcess,
+                            SyncedLogSurvivesTheMachine, TrimForgetsThePast,
+                            TrimOfEverything, CheckpointReplacesAndDeletes,
+                            CheckpointWithoutRows, CheckpointRefusesDisorder,
+                            SnapshotsDoNotMove, CheckpointIsDurableAtOnce,
+                            CheckpointDoesNotNeedTheLog, MetaIsDurableAtOnce);
 
 }  // namespace tidegate
 

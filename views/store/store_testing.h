@@ -14,14 +14,14 @@
 #include "views/store/read_view.h"
 #include "views/store/store.h"
 
-#define TG_ASSERT_OK(expr)                         \
-  do {                                             \
-    const absl::Status tg_assert_status = (expr);  \
+#define TG_ASSERT_OK(expr)                                  \
+  do {                                                      \
+    const absl::Status tg_assert_status = (expr);           \
     ASSERT_TRUE(tg_assert_status.ok()) << tg_assert_status; \
   } while (false)
-#define TG_EXPECT_OK(expr)                         \
-  do {                                             \
-    const absl::Status tg_expect_status = (expr);  \
+#define TG_EXPECT_OK(expr)                                  \
+  do {                                                      \
+    const absl::Status tg_expect_status = (expr);           \
     EXPECT_TRUE(tg_expect_status.ok()) << tg_expect_status; \
   } while (false)
 

@@ -27,8 +27,8 @@ class MergedRows : public RowSource {
     *key = key_;
     value->reset();
     if (entry.exists) {
-      value_ = EncodeStoredRow(entry.seq, entry.has_row, entry.row(),
-                               entry.state());
+      value_ =
+          EncodeStoredRow(entry.seq, entry.has_row, entry.row(), entry.state());
       *value = value_;
     }
     return true;
