@@ -1,0 +1,34 @@
+// Writes diverted records to dead-letter topics, at least once.
+//
+// Key, value and timestamp are the record's own; the headers say the rest:
+// tidegate.reason, tidegate.detail, tidegate.views (comma-separated; empty: all
+// that read the source), tidegate.topic, tidegate.partition, tidegate.offset
+// (together they identify the record, for who removes duplicates) and
+// tidegate.timestamp (milliseconds since 1970), all as text.
+#ifndef TIDEGATE_INGEST_KAFKA_KAFKA_DEAD_LETTERS_H_
+#define TIDEGATE_INGEST_KAFKA_KAFKA_DEAD_LETTERS_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "ingest/kafka/kafka_config.h"
+#include "ingest/record.h"
+
+namespace tidegate {
+
+// How long Write waits for room when kMaxPendingDeadLetters wait, before it
+// answers ResourceExhausted.
+inline constexpr int kDeadLetterRoomWaitMs = 1'000;
+// What a header carries of a letter's detail.
+inline constexpr size_t kMaxDeadLetterDetailBytes = 4'096;
+
+// The writer produces with acks=all and idempotence, and refuses properties
+// that say otherwise. A letter that the broker refuses (too large, no such
+// topic, no right to write) is kept and sent again at the next Flush, which
+// says why it failed.
+absl::StatusOr<std::unique_ptr<DeadLetterWriter>> MakeKafkaDeadLetterWriter(
+    const KafkaProperties& properties);
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_INGEST_KAFKA_KAFKA_DEAD_LETTERS_H_
