@@ -1,0 +1,321 @@
+#include "gateway/core/subscription.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/coding.h"
+#include "base/status_macros.h"
+
+namespace tidegate {
+namespace {
+
+constexpr int64_t kMicrosPerMilli = 1000;
+constexpr Seq kNoLimit{std::numeric_limits<uint64_t>::max()};
+
+std::string PresentIncarnation(const MaterializedStore& store) {
+  const std::vector<Incarnation> all = store.incarnations();
+  return all.empty() ? std::string() : all.back().id;
+}
+
+SubscriptionSpec Normalized(SubscriptionSpec spec) {
+  std::vector<std::string>& keys = spec.filter.keys;
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  spec.progress_interval_ms =
+      std::max(spec.progress_interval_ms, kMinProgressMs);
+  return spec;
+}
+
+}  // namespace
+
+Subscription::Subscription(SubscriptionSpec spec, MaterializedStore* store)
+    : spec_(Normalized(std::move(spec))),
+      store_(store),
+      incarnation_(PresentIncarnation(*store)),
+      view_hash_(Fnv1a64(spec_.view_name)),
+      filter_hash_(
+          FilterHash(spec_.filter.all_rows ? nullptr : &spec_.filter.keys)) {}
+
+absl::StatusOr<std::unique_ptr<Subscription>> Subscription::Create(
+    SubscriptionSpec spec, MaterializedStore* store, absl::string_view token) {
+  std::unique_ptr<Subscription> subscription(
+      new Subscription(std::move(spec), store));
+  if (!token.empty()) {
+    ASSIGN_OR_RETURN(const ResumeToken decoded, DecodeToken(token));
+    RETURN_IF_ERROR(subscription->Resume(decoded));
+  }
+  return subscription;
+}
+
+absl::Status Subscription::Resume(const ResumeToken& token) {
+  ASSIGN_OR_RETURN(const TokenVerdict verdict,
+                   JudgeToken(token, spec_.view_name, spec_.view_version,
+                              filter_hash_, *store_));
+  if (verdict.reset.has_value()) {
+    StartOver(*verdict.reset, verdict.detail);
+    return absl::OkStatus();
+  }
+  if (token.snapshot.has_value()) {
+    oldest_ = token.snapshot->oldest;
+    last_key_ = token.snapshot->last_key;
+    all_sent_ = token.snapshot->all_sent;
+    target_ = token.seq;
+    if (all_sent_) {
+      target_ = store_->head();
+      phase_ = Phase::kPatch;
+    }
+    return absl::OkStatus();
+  }
+  phase_ = Phase::kResumed;
+  announced_ = scanned_ = token.seq;
+  // The commit the client stands at says what watermark it has seen.
+  if (token.seq > Seq(0)) {
+    const auto commits = store_->ReadLog(Seq(token.seq.value() - 1), 1);
+    if (commits.ok() && !commits->empty() &&
+        commits->front()->seq() == token.seq) {
+      watermark_ = commits->front()->watermark();
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Subscription::ForgetSnapshot() {
+  iterator_.reset();
+  rows_.reset();
+  pin_.reset();
+  oldest_.reset();
+  last_key_.clear();
+  all_sent_ = false;
+  target_ = Seq(0);
+}
+
+void Subscription::StartOver(ResetCause cause, std::string detail) {
+  ForgetSnapshot();
+  fragment_to_.reset();
+  fragment_key_.reset();
+  phase_ = Phase::kReset;
+  at_head_ = false;
+  watermark_ = kNoEventTime;
+  reset_ = cause;
+  reset_detail_ = std::move(detail);
+}
+
+SubscriberState Subscription::state() const {
+  if (blocked_) return SubscriberState::kBlocked;
+  return at_head_ ? SubscriberState::kLive : SubscriberState::kCatchingUp;
+}
+
+ProcessingTime Subscription::progress_due() const {
+  return ProcessingTime(last_sent_.value() +
+                        spec_.progress_interval_ms * kMicrosPerMilli);
+}
+
+absl::StatusOr<bool> Subscription::Next(ProcessingTime now,
+                                        std::string* message) {
+  message->clear();
+  info_ = MessageInfo();
+  absl::StatusOr<bool> sent = Step(now, message);
+  if (sent.ok() || sent.status().code() != absl::StatusCode::kOutOfRange) {
+    return sent;
+  }
+  // What it had still to read is gone.
+  StartOver(ResetCause::kHistoryTrimmed, std::string(sent.status().message()));
+  message->clear();
+  info_ = MessageInfo();
+  return Step(now, message);
+}
+
+absl::StatusOr<bool> Subscription::Step(ProcessingTime now,
+                                        std::string* message) {
+  if (phase_ == Phase::kReset) {
+    RETURN_IF_ERROR(OpenRows(now));
+    SendReset(now, message);
+    return true;
+  }
+  if (phase_ == Phase::kSnapshot) {
+    ASSIGN_OR_RETURN(const bool sent, NextRows(now, message));
+    if (sent) return true;
+  }
+  if (phase_ == Phase::kPatch) {
+    ASSIGN_OR_RETURN(const bool sent, NextPatch(now, message));
+    if (sent) return true;
+  }
+  if (phase_ == Phase::kEnd) {
+    SendEnd(now, message);
+    return true;
+  }
+  if (phase_ == Phase::kResumed) {
+    phase_ = Phase::kDeltas;
+    SendProgress(now, message);
+    return true;
+  }
+  return NextDelta(now, message);
+}
+
+absl::StatusOr<bool> Subscription::NextDelta(ProcessingTime now,
+                                             std::string* message) {
+  DeltaRange range(&spec_.filter);
+  ReadResult read;
+  read.to = scanned_;
+  read.log_end = true;
+  const bool continued = fragment_to_.has_value();
+  if (continued || store_->head() > scanned_) {
+    ASSIGN_OR_RETURN(read, ReadRange(scanned_, kNoLimit, &range));
+  }
+  ResponseBuilder builder(message);
+  ASSIGN_OR_RETURN(const bool more,
+                   AddChanges(&range, /*always_delete=*/false, &builder));
+  if (builder.changes() > 0) info_.oldest_commit = read.oldest_commit;
+  at_head_ = read.log_end && !more;
+  if (more) {
+    fragment_to_ = read.to;
+    info_.fragment = true;
+    builder.SetFragment();
+    Finish(now, &builder);
+    return true;
+  }
+  fragment_to_.reset();
+  fragment_key_.reset();
+  if (read.to > scanned_) watermark_ = read.watermark;
+  scanned_ = read.to;
+  if (builder.changes() == 0 && !continued) {
+    // Progress also when a whole scan of the log brought nothing, so that one
+    // call stays bounded and the token moves on.
+    if (at_head_ && now < progress_due()) return false;
+    SendProgress(now, message);
+    return true;
+  }
+  builder.AddRange(announced_, scanned_);
+  announced_ = scanned_;
+  builder.SetToken(Token());
+  builder.SetWatermark(watermark_);
+  builder.SetCommittedAt(read.newest_commit);
+  Finish(now, &builder);
+  return true;
+}
+
+absl::StatusOr<Subscription::ReadResult> Subscription::ReadRange(
+    Seq after, Seq at_most, DeltaRange* range) const {
+  ReadResult result;
+  result.to = after;
+  const Seq last = fragment_to_.value_or(at_most);
+  size_t scanned_bytes = 0;
+  while (result.to < last) {
+    ASSIGN_OR_RETURN(const std::vector<std::shared_ptr<const Commit>> commits,
+                     store_->ReadLog(result.to, kReadBytes));
+    if (commits.empty()) {
+      result.log_end = true;
+      break;
+    }
+    for (const std::shared_ptr<const Commit>& commit : commits) {
+      range->Add(commit);
+      if (result.oldest_commit == ProcessingTime()) {
+        result.oldest_commit = commit->committed_at();
+      }
+      result.newest_commit = commit->committed_at();
+      result.watermark = commit->watermark();
+      result.to = commit->seq();
+      scanned_bytes += commit->record().size();
+      if (result.to >= last) return result;
+      if (fragment_to_) continue;
+      if (scanned_bytes >= kMaxScanBytes) return result;
+      // At twice the target at least half is freed or the range is full: each
+      // change is sorted a bounded number of times.
+      if (range->bytes() < 2 * kRangeTargetBytes) continue;
+      range->Conflated();
+      if (range->bytes() >= kRangeTargetBytes) return result;
+    }
+  }
+  if (fragment_to_ && result.to != last) {
+    return absl::DataLossError(absl::StrCat("log ends at ", result.to.value(),
+                                            ", has been read through ",
+                                            last.value()));
+  }
+  return result;
+}
+
+absl::StatusOr<bool> Subscription::AddChanges(DeltaRange* range,
+                                              bool always_delete,
+                                              ResponseBuilder* builder) {
+  const std::vector<DeltaRange::Entry>& entries = range->Conflated();
+  auto at = entries.begin();
+  if (fragment_key_.has_value()) {
+    at = std::upper_bound(
+        entries.begin(), entries.end(), *fragment_key_,
+        [](const std::string& key, const DeltaRange::Entry& entry) {
+          return key < entry.key;
+        });
+  }
+  std::string key;
+  for (; at != entries.end(); ++at) {
+    if (!at->has_row && !at->had_row && !always_delete) continue;
+    if (builder->size() >= kMaxMessageBytes) {
+      fragment_key_ = std::string((at - 1)->key);
+      return true;
+    }
+    if (at->has_row) {
+      builder->AddUpsert(at->row);
+      continue;
+    }
+    key.clear();
+    RETURN_IF_ERROR(KeyToMessage(*spec_.schema, at->key, &key));
+    builder->AddDeleted(key);
+  }
+  return false;
+}
+
+void Subscription::SendProgress(ProcessingTime now, std::string* message) {
+  ResponseBuilder builder(message);
+  builder.AddRange(announced_, scanned_);
+  announced_ = scanned_;
+  builder.SetToken(Token());
+  builder.SetWatermark(watermark_);
+  info_.progress = true;
+  Finish(now, &builder);
+}
+
+void Subscription::Finish(ProcessingTime now, ResponseBuilder* builder) {
+  if (first_response_) {
+    builder->SetPosition(incarnation_,
+                         phase_ == Phase::kDeltas ? announced_ : target_);
+    first_response_ = false;
+  }
+  builder->SetSentAt(now);
+  info_.changes = builder->changes();
+  last_sent_ = now;
+}
+
+std::string Subscription::Token() const {
+  ResumeToken token;
+  token.view_hash = view_hash_;
+  token.view_version = spec_.view_version;
+  token.filter_hash = filter_hash_;
+  token.incarnation = incarnation_;
+  if (phase_ == Phase::kDeltas || phase_ == Phase::kResumed) {
+    token.seq = announced_;
+  } else {
+    token.seq = target_;
+    token.snapshot = SnapshotProgress{*oldest_, last_key_, all_sent_};
+  }
+  return EncodeToken(token);
+}
+
+void Subscription::Drain(ProcessingTime now, int64_t retry_after_ms,
+                         std::string* message) {
+  message->clear();
+  info_ = MessageInfo();
+  ResponseBuilder builder(message);
+  // A client that has got nothing yet, or was to be reset, starts again without
+  // a token.
+  const bool resumable = phase_ == Phase::kDeltas ||
+                         phase_ == Phase::kResumed ||
+                         (phase_ != Phase::kReset && oldest_.has_value());
+  if (resumable) builder.SetToken(Token());
+  builder.SetDrain(retry_after_ms);
+  builder.SetSentAt(now);
+}
+
+}  // namespace tidegate

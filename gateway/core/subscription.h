@@ -1,0 +1,177 @@
+// One subscriber's stream as a state machine: what to send next. DESIGN §6, §7.
+#ifndef TIDEGATE_GATEWAY_CORE_SUBSCRIPTION_H_
+#define TIDEGATE_GATEWAY_CORE_SUBSCRIPTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "gateway/core/delta_range.h"
+#include "gateway/core/response.h"
+#include "gateway/core/resume_token.h"
+#include "views/fold/row_codec.h"
+#include "views/store/materialized_store.h"
+
+namespace tidegate {
+
+// A message ends after the row that takes it past this.
+inline constexpr size_t kMaxMessageBytes = 64u << 10;
+// A range takes no further commit once its changes, one a key, reach this; it
+// may end at twice as much. More of them in a range means more conflation for
+// the slow, and more fragments, each of which reads the range again.
+inline constexpr size_t kRangeTargetBytes = 128u << 10;
+// How much of the log one call of Next looks at, and in what steps.
+inline constexpr size_t kMaxScanBytes = 4u << 20;
+inline constexpr size_t kReadBytes = 256u << 10;
+// Rows are read from one view for at most this long, so that no reader keeps
+// old files or overlay runs alive; then the snapshot goes on at a newer one.
+inline constexpr int64_t kMaxSnapshotViewMs = 30'000;
+inline constexpr int64_t kMaxHeadViewMs = 1'000;
+
+inline constexpr int64_t kDefaultProgressMs = 1'000;
+inline constexpr int64_t kMinProgressMs = 100;
+
+enum class SubscriberState : uint8_t { kLive, kCatchingUp, kBlocked };
+
+struct SubscriptionSpec {
+  std::string view_name;
+  uint64_t view_version = 1;
+  const RowSchema* schema = nullptr;  // borrowed
+  SubscriptionFilter filter;
+  bool skip_snapshot = false;
+  int64_t progress_interval_ms = kDefaultProgressMs;
+};
+
+// What the last message was, for metrics.
+struct MessageInfo {
+  size_t changes = 0;
+  bool snapshot = false;
+  bool progress = false;
+  bool fragment = false;
+  std::optional<ResetCause> reset;
+  // The oldest commit of a delta's range; 0 in other messages.
+  ProcessingTime oldest_commit;
+};
+
+// Owns a position, never a queue: its memory does not grow with what it has
+// still to send. Thread-compatible. Invariant: the ranges of its messages are
+// contiguous from one reset or snapshot_end to the next reset.
+class Subscription {
+ public:
+  // `token` may be empty. `store` must outlive the subscription.
+  // InvalidArgument if the token is malformed or not this subscription's.
+  static absl::StatusOr<std::unique_ptr<Subscription>> Create(
+      SubscriptionSpec spec, MaterializedStore* store, absl::string_view token);
+
+  // Writes the next SubscribeResponse, serialized, and returns true; false if
+  // there is nothing to say now. Looks at kMaxScanBytes of log or less, a
+  // commit larger than that aside. An error ends the stream.
+  absl::StatusOr<bool> Next(ProcessingTime now, std::string* message);
+  const MessageInfo& last_message() const { return info_; }
+
+  // The transport has a message under way: do not call Next.
+  void SetBlocked(bool blocked) { blocked_ = blocked; }
+  SubscriberState state() const;
+  // Where the client is, once it has read every message.
+  Seq position() const { return announced_; }
+  // Next may have something to say at this time even without a commit.
+  ProcessingTime progress_due() const;
+
+  // Fragments of a range have been sent, and the last is still to come: no
+  // message of Drain before that.
+  bool mid_range() const {
+    return phase_ == Phase::kDeltas && fragment_to_.has_value();
+  }
+  // The farewell: token and when to come back.
+  void Drain(ProcessingTime now, int64_t retry_after_ms, std::string* message);
+
+ private:
+  enum class Phase : uint8_t {
+    kReset,     // tell the cause, then start the snapshot
+    kSnapshot,  // rows
+    kPatch,     // what changed meanwhile among the keys already sent
+    kEnd,       // the end marker
+    kResumed,   // tell a resuming client where it stands
+    kDeltas,
+  };
+
+  Subscription(SubscriptionSpec spec, MaterializedStore* store);
+  absl::Status Resume(const ResumeToken& token);
+  void StartOver(ResetCause cause, std::string detail);
+  void ForgetSnapshot();
+
+  absl::StatusOr<bool> Step(ProcessingTime now, std::string* message);
+  absl::Status OpenRows(ProcessingTime now);
+  absl::StatusOr<bool> NextRows(ProcessingTime now, std::string* message);
+  absl::StatusOr<bool> AddRow(ResponseBuilder* builder);
+  absl::StatusOr<bool> AddKeyedRow(ResponseBuilder* builder);
+  absl::StatusOr<bool> NextPatch(ProcessingTime now, std::string* message);
+  void SendReset(ProcessingTime now, std::string* message);
+  void SendEnd(ProcessingTime now, std::string* message);
+  void SendProgress(ProcessingTime now, std::string* message);
+  absl::StatusOr<bool> NextDelta(ProcessingTime now, std::string* message);
+
+  struct ReadResult {
+    Seq to;
+    ProcessingTime oldest_commit;
+    ProcessingTime newest_commit;
+    EventTime watermark = kNoEventTime;
+    bool log_end = false;
+  };
+  // Reads commits after `after`: all through *fragment_to_ if that is set, else
+  // as many as the limits allow, none above `at_most`.
+  absl::StatusOr<ReadResult> ReadRange(Seq after, Seq at_most,
+                                       DeltaRange* range) const;
+  // Appends the entries above fragment_key_ until the message is full; true if
+  // entries are left, and then fragment_key_ is the last one dealt with.
+  absl::StatusOr<bool> AddChanges(DeltaRange* range, bool always_delete,
+                                  ResponseBuilder* builder);
+  void Finish(ProcessingTime now, ResponseBuilder* builder);
+  std::string Token() const;
+
+  const SubscriptionSpec spec_;
+  MaterializedStore* const store_;
+  const std::string incarnation_;  // the store's present one
+  const uint64_t view_hash_;
+  const uint64_t filter_hash_;
+
+  Phase phase_ = Phase::kSnapshot;
+  bool blocked_ = false;
+  bool at_head_ = false;
+  bool first_response_ = true;
+  ProcessingTime last_sent_;
+  MessageInfo info_;
+  std::optional<ResetCause> reset_;
+  std::string reset_detail_;
+
+  // The snapshot. Rows up to last_key_ have been sent, as of positions from
+  // oldest_ (unset before the first row) to target_.
+  std::optional<Seq> oldest_;
+  Seq target_;
+  std::string last_key_;
+  bool all_sent_ = false;
+  std::unique_ptr<LogPin> pin_;  // declared before rows_: released after it
+  std::shared_ptr<const ReadView> rows_;
+  std::unique_ptr<ViewIterator> iterator_;
+  ProcessingTime rows_opened_;
+
+  // Deltas. The client is at announced_; nothing in (announced_, scanned_]
+  // concerns it. With fragment_to_ set, the changes of (scanned_,
+  // *fragment_to_] up to fragment_key_ have been sent; in a patch those of
+  // (*oldest_, *fragment_to_].
+  Seq announced_;
+  Seq scanned_;
+  EventTime watermark_ = kNoEventTime;
+  std::optional<Seq> fragment_to_;
+  std::optional<std::string> fragment_key_;
+};
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_GATEWAY_CORE_SUBSCRIPTION_H_

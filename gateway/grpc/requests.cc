@@ -1,0 +1,133 @@
+#include "gateway/grpc/requests.h"
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "gateway/grpc/descriptors.h"
+#include "gateway/grpc/service.h"
+#include "grpcpp/support/byte_buffer.h"
+
+namespace tidegate {
+namespace {
+
+constexpr int64_t kMicros = 1'000'000;
+constexpr int64_t kMaxIntervalSeconds = 24 * 3600;
+
+absl::Status NotServed(absl::string_view field, absl::string_view message) {
+  return absl::UnimplementedError(absl::StrCat(
+      "field ", field, " of ", message, " is not served by this version"));
+}
+
+}  // namespace
+
+absl::Status CheckServed(const v1::SubscribeRequest& request) {
+  if (!request.key_prefix().empty()) {
+    return NotServed("key_prefix", "SubscribeRequest");
+  }
+  if (!request.where().empty()) return NotServed("where", "SubscribeRequest");
+  if (request.has_min_interval()) {
+    return NotServed("min_interval", "SubscribeRequest");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckServed(const v1::ScanRequest& request) {
+  if (!request.key_prefix().empty()) {
+    return NotServed("key_prefix", "ScanRequest");
+  }
+  if (!request.where().empty()) return NotServed("where", "ScanRequest");
+  return absl::OkStatus();
+}
+
+bool ParseRequest(const grpc::ByteBuffer& bytes,
+                  v1::SubscribeRequest* request) {
+  std::vector<grpc::Slice> slices;
+  if (!bytes.Dump(&slices).ok()) return false;
+  std::string flat;
+  for (const grpc::Slice& slice : slices) {
+    flat.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return request->ParseFromString(flat);
+}
+
+absl::StatusOr<std::vector<std::string>> ReadKeys(
+    const CatalogView& view,
+    const google::protobuf::RepeatedPtrField<std::string>& keys, size_t limit) {
+  if (static_cast<size_t>(keys.size()) > limit) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "too many keys: ", keys.size(), " in one request, limit ", limit));
+  }
+  std::vector<std::string> out;
+  out.reserve(keys.size());
+  for (const std::string& message : keys) {
+    std::string key;
+    const absl::Status status = MessageToKey(view.schema, message, &key);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("key ", out.size(), " of view \"", view.name,
+                       "\": ", status.message(), "; expected a serialized ",
+                       KeyShape(view.name, view.schema)));
+    }
+    out.push_back(std::move(key));
+  }
+  return out;
+}
+
+absl::StatusOr<int64_t> ReadProgressInterval(
+    const google::protobuf::Duration& interval) {
+  if (interval.seconds() < 0 || interval.nanos() < 0 ||
+      interval.seconds() > kMaxIntervalSeconds) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("progress_interval out of range: ", interval.seconds(),
+                     " s, allowed are 0 to ", kMaxIntervalSeconds));
+  }
+  return interval.seconds() * 1000 + interval.nanos() / 1'000'000;
+}
+
+absl::StatusOr<Seq> SeqToReach(const MaterializedStore& store,
+                               const v1::Position& position) {
+  Seq seq;
+  for (const v1::PartitionSeq& entry : position.partitions()) {
+    if (entry.partition() != 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("min_position names log partition ", entry.partition(),
+                       ", there is only 0"));
+    }
+    seq = std::max(seq, Seq(entry.seq()));
+  }
+  if (seq == Seq(0)) return seq;
+  // A position ahead of the head is waited for; only its history is judged.
+  constexpr Seq kAnyHead{std::numeric_limits<uint64_t>::max()};
+  if (!TokenHonoured(store.incarnations(), position.incarnation(), seq,
+                     kAnyHead)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "min_position ", seq.value(),
+        " is not part of this view's history; read again without it"));
+  }
+  return seq;
+}
+
+void FillPosition(const MaterializedStore& store, Seq seq,
+                  v1::Position* position) {
+  position->set_incarnation(store.incarnations().back().id);
+  v1::PartitionSeq* entry = position->add_partitions();
+  entry->set_partition(0);
+  entry->set_seq(seq.value());
+}
+
+void FillTimestamp(EventTime time,
+                   absl::FunctionRef<google::protobuf::Timestamp*()> field) {
+  if (time == kNoEventTime) return;
+  int64_t seconds = time.value() / kMicros;
+  int64_t rest = time.value() % kMicros;
+  if (rest < 0) {
+    rest += kMicros;
+    --seconds;
+  }
+  google::protobuf::Timestamp* const timestamp = field();
+  timestamp->set_seconds(seconds);
+  timestamp->set_nanos(static_cast<int32_t>(rest * 1000));
+}
+
+}  // namespace tidegate

@@ -1,0 +1,45 @@
+// Reads requests and fills replies: what the service's methods share.
+#ifndef TIDEGATE_GATEWAY_GRPC_REQUESTS_H_
+#define TIDEGATE_GATEWAY_GRPC_REQUESTS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "base/coding.h"
+#include "base/ids.h"
+#include "tidegate/v1/view_service.pb.h"
+#include "views/pipeline/catalog.h"
+#include "views/store/materialized_store.h"
+
+namespace grpc {
+class ByteBuffer;
+}  // namespace grpc
+
+namespace tidegate {
+
+bool ParseRequest(const grpc::ByteBuffer& bytes, v1::SubscribeRequest* request);
+
+// <View>Key messages as memcomparable keys, in the order given.
+// InvalidArgument says what a key looks like; ResourceExhausted beyond `limit`.
+absl::StatusOr<std::vector<std::string>> ReadKeys(
+    const CatalogView& view,
+    const google::protobuf::RepeatedPtrField<std::string>& keys, size_t limit);
+
+absl::StatusOr<int64_t> ReadProgressInterval(
+    const google::protobuf::Duration& interval);
+
+// The sequence that stands for `position`; 0 for an empty one.
+absl::StatusOr<Seq> SeqToReach(const MaterializedStore& store,
+                               const v1::Position& position);
+
+void FillPosition(const MaterializedStore& store, Seq seq,
+                  v1::Position* position);
+// Leaves the field absent for kNoEventTime.
+void FillTimestamp(EventTime time,
+                   absl::FunctionRef<google::protobuf::Timestamp*()> field);
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_GATEWAY_GRPC_REQUESTS_H_

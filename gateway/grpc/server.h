@@ -1,0 +1,65 @@
+// tidegate.v1.ViewService over gRPC, with health and reflection.
+#ifndef TIDEGATE_GATEWAY_GRPC_SERVER_H_
+#define TIDEGATE_GATEWAY_GRPC_SERVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "gateway/core/stats.h"
+#include "views/pipeline/view_hub.h"
+
+namespace tidegate {
+
+inline constexpr size_t kMaxSubscribers = 20'000;
+inline constexpr size_t kMaxKeysPerSubscription = 10'000;
+inline constexpr size_t kMaxKeysPerGet = 10'000;
+inline constexpr size_t kMaxStreamsPerConnection = 1'000;
+inline constexpr size_t kMaxWaitingReads = 10'000;  // for min_position
+inline constexpr int64_t kMaxReadWaitMs = 30'000;
+inline constexpr uint32_t kDefaultPageRows = 1'000;
+inline constexpr uint32_t kMaxPageRows = 10'000;
+// Below the 4 MiB that gRPC clients accept by default.
+inline constexpr size_t kMaxReplyBytes = 3u << 20;
+inline constexpr size_t kMaxOpenScans = 64;
+inline constexpr int64_t kMaxScanAgeMs = 60'000;
+// What a refused client is told to wait.
+inline constexpr int64_t kRetryDelayMs = 1'000;
+
+struct ServerOptions {
+  std::string listen = "127.0.0.1:0";
+  size_t max_subscribers = kMaxSubscribers;
+  size_t max_keys_per_subscription = kMaxKeysPerSubscription;
+  size_t max_open_scans = kMaxOpenScans;
+  int64_t max_scan_age_ms = kMaxScanAgeMs;
+};
+
+// Thread-safe.
+class Server {
+ public:
+  // Listens; borrows the rest, which must outlive the server. Start it before
+  // the pipelines: it listens to their commits. `stats` has the hub's views and
+  // pipelines.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const ServerOptions& options, const ViewHub* hub, GatewayStats* stats,
+      const Clock* clock);
+  ~Server();
+
+  int port() const;
+  // Refuses new calls, hands every subscriber its token and when to come back,
+  // and ends the streams; what has not ended after `deadline_ms` is cut. Then
+  // the port is closed. Later calls do nothing.
+  void Drain(int64_t retry_after_ms, int64_t deadline_ms);
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_GATEWAY_GRPC_SERVER_H_
