@@ -1,0 +1,110 @@
+// What a subscriber knows of its stream: turns responses into events in order
+// and proves continuity. Knows Protobuf, but neither gRPC nor time.
+#ifndef TIDEGATE_CLIENTS_CPP_STREAM_CURSOR_H_
+#define TIDEGATE_CLIENTS_CPP_STREAM_CURSOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+
+namespace tidegate::v1 {
+class SubscribeResponse;
+}  // namespace tidegate::v1
+
+namespace tidegate::client {
+
+// Changes of a fragmented range or commit are held until it is whole.
+inline constexpr size_t kMaxPendingBytes = 256u << 20;
+
+struct Change {
+  enum class Kind { kUpsert, kDeleted, kLeft };
+  Kind kind = Kind::kUpsert;
+  std::string bytes;  // <View>Row for kUpsert, else <View>Key
+};
+
+struct Range {
+  uint32_t partition = 0;
+  uint64_t from = 0;  // exclusive
+  uint64_t to = 0;    // inclusive
+};
+
+struct StreamPosition {
+  std::string incarnation;
+  std::map<uint32_t, uint64_t> seqs;  // by log partition
+};
+
+// What a subscriber is told. A batch of changes is whole: it is never split
+// between two events.
+struct Event {
+  enum class Kind {
+    kConnected,     // resumed from `token`; if empty: forget everything held
+    kSnapshot,      // changes: rows of the snapshot; `token` if one came
+    kSnapshotEnd,   // position, token
+    kChanges,       // changes (may be none), ranges, position, token
+    kReset,         // forget everything; cause, detail; a snapshot follows
+    kDrain,         // the server goes away; token, retry_after_ms
+    kDisconnected,  // detail; a new attempt follows after retry_after_ms
+    kBroken,        // the stream broke a promise: detail; the last event
+  };
+  Kind kind = Kind::kChanges;
+  std::vector<Change> changes;
+  std::vector<Range> ranges;
+  std::optional<StreamPosition> position;
+  std::string token;
+  std::optional<int64_t> watermark_us;
+  std::optional<int64_t> committed_us;  // by the server's clock
+  std::optional<int64_t> sent_us;
+  std::string cause;  // e.g. "HISTORY_TRIMMED"
+  std::string detail;
+  int64_t retry_after_ms = 0;
+};
+
+// Thread-compatible. Lives across the connections of one subscriber.
+class StreamCursor {
+ public:
+  // `token` resumes an earlier subscriber's stream; empty: from a snapshot.
+  explicit StreamCursor(std::string token);
+
+  // A new stream was asked for with token(): what was pending is dropped.
+  void BeginStream();
+  // Hands over the events that `response` completes, in order. DataLoss if it
+  // breaks continuity; nothing of that response is handed over then.
+  absl::Status Take(v1::SubscribeResponse&& response,
+                    absl::FunctionRef<void(Event)> sink);
+
+  // Where a new stream should resume; empty: from a snapshot.
+  const std::string& token() const { return token_; }
+  const std::optional<StreamPosition>& position() const { return position_; }
+
+ private:
+  // kForeign: resumed from another cursor's token, nothing received yet.
+  enum class Phase { kSnapshot, kLive, kForeign };
+
+  Event MakeEvent(Event::Kind kind, const v1::SubscribeResponse& response);
+  absl::Status TakeSnapshot(v1::SubscribeResponse& response,
+                            absl::FunctionRef<void(Event)> sink);
+  absl::Status TakeDelta(v1::SubscribeResponse& response,
+                         absl::FunctionRef<void(Event)> sink);
+  // Keeps the changes of a fragment.
+  absl::Status Hold(v1::SubscribeResponse& response);
+  // Moves position_ over `ranges`, or says what is wrong with them.
+  absl::Status Advance(const std::vector<Range>& ranges);
+
+  std::string token_;
+  std::string incarnation_;
+  std::optional<StreamPosition> position_;  // nullopt: not known
+  bool first_response_ = true;
+  Phase phase_ = Phase::kSnapshot;
+  std::vector<Change> pending_;
+  size_t pending_bytes_ = 0;
+};
+
+}  // namespace tidegate::client
+
+#endif  // TIDEGATE_CLIENTS_CPP_STREAM_CURSOR_H_

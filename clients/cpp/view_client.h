@@ -1,0 +1,54 @@
+// The unary calls of a view service, without Protobuf in the way.
+#ifndef TIDEGATE_CLIENTS_CPP_VIEW_CLIENT_H_
+#define TIDEGATE_CLIENTS_CPP_VIEW_CLIENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "clients/cpp/stream_cursor.h"
+
+namespace tidegate::client {
+
+struct ViewDescription {
+  std::string name;
+  std::string definition;  // the SQL
+  std::vector<std::string> key_columns;
+  std::string pipeline;
+  uint64_t version = 0;
+  uint64_t row_count_estimate = 0;
+  StreamPosition position;
+  std::optional<int64_t> watermark_us;
+  std::string event_time_column;
+  std::optional<int64_t> watermark_delay_ms;
+  // Serialized google.protobuf.FileDescriptorSet; from Describe only.
+  std::string descriptors;
+};
+
+// Thread-safe. Every call waits for the server up to the timeout.
+class ViewClient {
+ public:
+  static std::unique_ptr<ViewClient> Create(const std::string& server,
+                                            int64_t timeout_ms);
+  virtual ~ViewClient() = default;
+
+  virtual absl::StatusOr<std::vector<ViewDescription>> List() = 0;
+  virtual absl::StatusOr<ViewDescription> Describe(const std::string& view) = 0;
+  // One entry per key, in order; nullopt where there is no row.
+  virtual absl::StatusOr<std::vector<std::optional<std::string>>> Get(
+      const std::string& view, const std::vector<std::string>& keys) = 0;
+  // Calls `sink` with every row in key order, all as of one position, until it
+  // returns false; returns that position.
+  virtual absl::StatusOr<StreamPosition> Scan(
+      const std::string& view, uint32_t page_size,
+      absl::FunctionRef<bool(const std::string& row)> sink) = 0;
+};
+
+}  // namespace tidegate::client
+
+#endif  // TIDEGATE_CLIENTS_CPP_VIEW_CLIENT_H_
