@@ -1,0 +1,28 @@
+// What the client commands share.
+#ifndef TIDEGATE_CMD_TIDEGATE_CLIENT_SETUP_H_
+#define TIDEGATE_CMD_TIDEGATE_CLIENT_SETUP_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "clients/cpp/dynamic_rows.h"
+#include "clients/cpp/view_client.h"
+#include "cmd/tidegate/flags.h"
+
+namespace tidegate {
+
+absl::StatusOr<std::unique_ptr<client::DynamicRows>> DescribeRows(
+    client::ViewClient* client, const std::string& view);
+
+absl::StatusOr<std::vector<std::string>> ParseKeys(
+    const client::DynamicRows& rows, const std::vector<std::string>& texts);
+
+// Prints one line that says what went wrong; the exit code for it.
+int ReportFailure(const Arguments& arguments, const absl::Status& status);
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_CMD_TIDEGATE_CLIENT_SETUP_H_

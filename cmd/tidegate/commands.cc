@@ -1,0 +1,203 @@
+#include "cmd/tidegate/commands.h"
+
+namespace tidegate {
+namespace {
+
+Flag Server() {
+  return {.name = "server",
+          .type = FlagType::kAddress,
+          .value_name = "HOST:PORT",
+          .help = "the server to ask",
+          .default_value = "127.0.0.1:7070"};
+}
+
+Flag Format() {
+  return {.name = "format",
+          .type = FlagType::kChoice,
+          .help = "a table for people, or one JSON object a line",
+          .default_value = "table",
+          .choices = {"table", "json"}};
+}
+
+Flag Timeout() {
+  return {.name = "timeout",
+          .type = FlagType::kDuration,
+          .help = "how long to wait for an answer",
+          .default_value = "10s"};
+}
+
+constexpr char kKeyNotes[] =
+    "A KEY is the value itself if the view has one key column, `a=1,b=x` if\n"
+    "it has several, or a JSON object.\n";
+
+std::vector<Flag> ServeFlags() {
+  return {
+      {.name = "views",
+       .value_name = "FILE",
+       .help = "the views, in SQL",
+       .required = true},
+      {.name = "bootstrap-servers",
+       .value_name = "HOST:PORT,...",
+       .help = "Kafka",
+       .required = true},
+      {.name = "data-dir",
+       .value_name = "DIR",
+       .help = "where rows and change logs are kept",
+       .default_value = "tidegate-data"},
+      {.name = "listen",
+       .type = FlagType::kAddress,
+       .value_name = "HOST:PORT",
+       .help = "gRPC; port 0 takes a free one",
+       .default_value = "127.0.0.1:7070"},
+      {.name = "http",
+       .type = FlagType::kAddress,
+       .value_name = "HOST:PORT",
+       .help = "/metrics, /healthz, /readyz",
+       .default_value = "127.0.0.1:7071"},
+      {.name = "rebuild",
+       .value_name = "VIEW",
+       .help = "build this view's pipeline anew from the earliest offset",
+       .repeated = true},
+      {.name = "accept-truncated-history",
+       .type = FlagType::kSwitch,
+       .help = "go on although retention has removed records"},
+      {.name = "kafka-property",
+       .value_name = "NAME=VALUE",
+       .help = "any property of librdkafka",
+       .repeated = true},
+      {.name = "kafka.config",
+       .value_name = "FILE",
+       .help = "lines of NAME=VALUE for librdkafka"},
+      {.name = "checkpoint-age",
+       .type = FlagType::kDuration,
+       .help = "a checkpoint is due when its oldest change is this old",
+       .default_value = "10s"},
+      {.name = "checkpoint-bytes",
+       .type = FlagType::kBytes,
+       .help = "... or when the changes take this much memory",
+       .default_value = "64MiB"},
+      {.name = "max-overlay-bytes",
+       .type = FlagType::kBytes,
+       .help = "at this much, folding waits for a checkpoint",
+       .default_value = "256MiB"},
+      {.name = "log-retention",
+       .type = FlagType::kDuration,
+       .help = "how long subscribers can stay away and still resume",
+       .default_value = "10m"},
+      {.name = "log-retention-bytes",
+       .type = FlagType::kBytes,
+       .help = "... and how much change log is kept for them",
+       .default_value = "1GiB"},
+      {.name = "drain-time",
+       .type = FlagType::kDuration,
+       .help = "how long SIGTERM waits for subscribers to leave",
+       .default_value = "5s"},
+      {.name = "log-level",
+       .type = FlagType::kChoice,
+       .help = "what is written to standard error",
+       .default_value = "info",
+       .choices = {"debug", "info", "warning", "error"}},
+  };
+}
+
+constexpr char kServeNotes[] =
+    "When both ports are bound, one line is printed to standard output:\n"
+    "  listening grpc=HOST:PORT http=HOST:PORT\n"
+    "SIGTERM or SIGINT: subscribers are told to come back, the last state is\n"
+    "checkpointed, and the exit code is 0.\n";
+
+std::vector<Command> MakeServerCommands() {
+  return {{.name = "serve",
+           .summary = "Keep the views of a file and serve them.",
+           .flags = ServeFlags(),
+           .notes = kServeNotes},
+          {.name = "demo",
+           .summary = "See live views, with a broker of its own.",
+           .flags = {{.name = "seconds",
+                      .type = FlagType::kInt,
+                      .value_name = "N",
+                      .help = "end after N seconds; 0: at Ctrl-C",
+                      .default_value = "0"},
+                     {.name = "rate",
+                      .type = FlagType::kInt,
+                      .value_name = "N",
+                      .help = "ride events a second",
+                      .default_value = "1000"}}},
+          {.name = "check",
+           .arguments = "FILE",
+           .summary = "Report every error in a views file.",
+           .min_arguments = 1,
+           .max_arguments = 1}};
+}
+
+std::vector<Command> MakeClientCommands() {
+  return {{.name = "views",
+           .summary = "List the views of a server.",
+           .flags = {Server(), Format(), Timeout()}},
+          {.name = "get",
+           .arguments = "VIEW KEY...",
+           .summary = "Rows by key; exit code 1 if one has no row.",
+           .min_arguments = 2,
+           .max_arguments = -1,
+           .flags = {Server(), Format(), Timeout()},
+           .notes = kKeyNotes},
+          {.name = "scan",
+           .arguments = "VIEW",
+           .summary = "All rows in key order, as of one position.",
+           .min_arguments = 1,
+           .max_arguments = 1,
+           .flags = {Server(),
+                     Format(),
+                     Timeout(),
+                     {.name = "limit",
+                      .type = FlagType::kInt,
+                      .value_name = "N",
+                      .help = "at most N rows; 0: all",
+                      .default_value = "0"}}},
+          {.name = "watch",
+           .arguments = "VIEW",
+           .summary = "The rows, then every change; reconnects and resumes.",
+           .min_arguments = 1,
+           .max_arguments = 1,
+           .flags = {Server(),
+                     Format(),
+                     Timeout(),
+                     {.name = "key",
+                      .value_name = "KEY",
+                      .help = "only this row",
+                      .repeated = true},
+                     {.name = "resume",
+                      .value_name = "TOKEN",
+                      .help = "go on after an earlier watch's \"token\""},
+                     {.name = "until-snapshot-end",
+                      .type = FlagType::kSwitch,
+                      .help = "end when all rows are there"}},
+           .notes = kKeyNotes}};
+}
+
+std::vector<Command> MakeCommands() {
+  std::vector<Command> commands = MakeServerCommands();
+  for (Command& command : MakeClientCommands()) {
+    commands.push_back(std::move(command));
+  }
+  commands.push_back({.name = "version", .summary = "Print the version."});
+  commands.push_back({.name = "help",
+                      .arguments = "[COMMAND]",
+                      .summary = "This text, or a command's.",
+                      .max_arguments = 1});
+  // The demo's measuring client, a process of its own.
+  commands.push_back({.name = "demo-client",
+                      .summary = "Subscribe and report on standard output.",
+                      .flags = {Server()},
+                      .hidden = true});
+  return commands;
+}
+
+}  // namespace
+
+const std::vector<Command>& AllCommands() {
+  static const auto* const commands = new std::vector<Command>(MakeCommands());
+  return *commands;
+}
+
+}  // namespace tidegate

@@ -1,0 +1,158 @@
+// serve and check.
+#include <filesystem>
+#include <iostream>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "cmd/tidegate/commands.h"
+#include "cmd/tidegate/server_app.h"
+#include "cmd/tidegate/signals.h"
+#include "views/sql/compile.h"
+
+namespace tidegate {
+namespace {
+
+constexpr int kWatchPollMs = 100;
+
+LogLevel ToLogLevel(const std::string& name) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "warning") return LogLevel::kWarning;
+  if (name == "error") return LogLevel::kError;
+  return LogLevel::kInfo;
+}
+
+// Compiles FILE, or prints what is wrong with it; then the exit code is set.
+std::optional<PlanSet> Compile(const std::string& file, int* exit_code) {
+  const auto text = ReadFile(file);
+  if (!text.ok()) {
+    PrintError(text.status().message());
+    *exit_code = kExitNegative;
+    return std::nullopt;
+  }
+  CompileResult result = CompileViews(*text);
+  if (!result.ok()) {
+    std::cerr << FormatDiagnostics(file, *text, result.diagnostics)
+              << std::flush;
+    *exit_code = kExitNegative;
+    return std::nullopt;
+  }
+  return std::move(result.plans);
+}
+
+absl::Status AddProperty(absl::string_view text,
+                         std::map<std::string, std::string>* properties) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(text, absl::MaxSplits('=', 1));
+  const absl::string_view name = absl::StripAsciiWhitespace(parts.first);
+  if (!absl::StrContains(text, '=') || name.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("not NAME=VALUE: \"", text, "\""));
+  }
+  (*properties)[std::string(name)] =
+      std::string(absl::StripAsciiWhitespace(parts.second));
+  return absl::OkStatus();
+}
+
+// File, then --bootstrap-servers, then --kafka-property: the last one wins.
+absl::StatusOr<std::map<std::string, std::string>> KafkaSettings(
+    const Arguments& arguments) {
+  std::map<std::string, std::string> properties;
+  if (const std::string file = arguments.text("kafka.config"); !file.empty()) {
+    ASSIGN_OR_RETURN(const std::string content, ReadFile(file));
+    for (absl::string_view line : absl::StrSplit(content, '\n')) {
+      line = absl::StripAsciiWhitespace(line);
+      if (line.empty() || line[0] == '#') continue;
+      RETURN_IF_ERROR_CTX(AddProperty(line, &properties), file);
+    }
+  }
+  properties["bootstrap.servers"] = arguments.text("bootstrap-servers");
+  for (const std::string& property : arguments.list("kafka-property")) {
+    RETURN_IF_ERROR_CTX(AddProperty(property, &properties), "--kafka-property");
+  }
+  return properties;
+}
+
+ServerAppOptions MakeOptions(const Arguments& arguments, PlanSet plans) {
+  ServerAppOptions options;
+  options.plans = std::move(plans);
+  options.base_dir =
+      std::filesystem::path(arguments.text("views")).parent_path().string();
+  if (options.base_dir.empty()) options.base_dir = ".";
+  options.data_dir = arguments.text("data-dir");
+  options.listen = arguments.text("listen");
+  options.http = arguments.text("http");
+  options.rebuild = arguments.list("rebuild");
+  options.loop.accept_truncated_history =
+      arguments.is_set("accept-truncated-history");
+  options.drain_time_ms = arguments.number("drain-time");
+  options.store.checkpoint_age_ms = arguments.number("checkpoint-age");
+  options.store.checkpoint_bytes =
+      static_cast<size_t>(arguments.number("checkpoint-bytes"));
+  options.store.max_overlay_bytes =
+      static_cast<size_t>(arguments.number("max-overlay-bytes"));
+  options.store.log_retention_ms = arguments.number("log-retention");
+  options.store.log_retention_bytes =
+      static_cast<size_t>(arguments.number("log-retention-bytes"));
+  return options;
+}
+
+int StartFailure(const absl::Status& status) {
+  PrintError(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kFailedPrecondition:
+      return kExitOtherData;
+    case absl::StatusCode::kUnavailable:
+      return kExitUnavailable;
+    default:
+      return kExitNegative;
+  }
+}
+
+}  // namespace
+
+int RunServe(const Arguments& arguments) {
+  SetLogLevel(ToLogLevel(arguments.text("log-level")));
+  int exit_code = kExitOk;
+  std::optional<PlanSet> plans = Compile(arguments.text("views"), &exit_code);
+  if (!plans.has_value()) return exit_code;
+  ServerAppOptions options = MakeOptions(arguments, *std::move(plans));
+  auto kafka = KafkaSettings(arguments);
+  if (!kafka.ok()) {
+    PrintError(kafka.status().message());
+    return kExitUsage;
+  }
+  options.kafka = *std::move(kafka);
+  BlockStopSignals();
+  auto app = ServerApp::Start(std::move(options));
+  if (!app.ok()) return StartFailure(app.status());
+  std::cout << "listening grpc=" << (*app)->grpc_address()
+            << " http=" << (*app)->http_address() << std::endl;
+  while (WaitForStopSignal(kWatchPollMs) == 0) {
+    if (!(*app)->AllStoppedAtStart()) continue;
+    (*app)->Stop();
+    PrintError("every pipeline has stopped at its start; the log says why");
+    return kExitAllStopped;
+  }
+  Log(LogLevel::kInfo, "stopping");
+  (*app)->Stop();
+  return kExitOk;
+}
+
+int RunCheck(const Arguments& arguments) {
+  int exit_code = kExitOk;
+  const std::optional<PlanSet> plans =
+      Compile(arguments.words()[0], &exit_code);
+  if (!plans.has_value()) return exit_code;
+  size_t tables = 0;
+  for (const ViewPlan& view : plans->views) tables += view.is_table ? 1 : 0;
+  std::cout << arguments.words()[0] << ": " << plans->views.size() - tables
+            << " views and " << tables << " tables, no errors\n";
+  return kExitOk;
+}
+
+}  // namespace tidegate

@@ -1,0 +1,70 @@
+// What `watch --format json` prints: one JSON object a line, a history that
+// history_checker can read.
+//
+//   {"marker":"connect","view":"v","keys":[…],"resume":"…"|null,"position":…}
+//       at the start of every stream; with "resume":null, forget everything
+//   {"op":"upsert","key":{…},"row":{…}}
+//   {"op":"deleted"|"left","key":{…}}
+//   {"marker":"snapshot_end","position":{"incarnation":"…","partitions":[
+//       {"partition":0,"seq":12}]},"token":"…"}
+//   {"marker":"progress","ranges":[{"partition":0,"from":12,"to":14}],
+//       "position":…,"token":"…"}
+//       after every batch of changes, also an empty one
+//   {"marker":"progress","snapshot":true,"token":"…"}
+//       after a part of a snapshot that can be resumed after
+//   {"marker":"reset","cause":"…","detail":"…","position":…}
+//       forget everything; a snapshot follows
+//   {"marker":"drain","retry_after_ms":250,"position":…,"token":"…"}
+//   {"marker":"error","detail":"…"}
+//       the server broke a promise; the last line
+//
+// Tokens are base64, incarnations hexadecimal. "watermark", "committed_at" and
+// "sent_at" stand in markers where the server sent them.
+#ifndef TIDEGATE_CMD_TIDEGATE_WATCH_LINES_H_
+#define TIDEGATE_CMD_TIDEGATE_WATCH_LINES_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "clients/cpp/dynamic_rows.h"
+#include "clients/cpp/stream_cursor.h"
+
+namespace tidegate {
+
+class JsonWriter;
+
+// Thread-compatible.
+class WatchLines {
+ public:
+  // `rows` must outlive this; `keys` are <View>Key messages, none: all rows.
+  WatchLines(std::string view, const client::DynamicRows* rows,
+             std::vector<std::string> keys)
+      : view_(std::move(view)), rows_(rows), keys_(std::move(keys)) {}
+
+  // Appends the event's lines; a kDisconnected has none. DataLoss if a row or
+  // key cannot be read.
+  absl::Status Append(const client::Event& event, std::string* out) const;
+
+ private:
+  absl::Status AppendChange(const client::Change& change,
+                            std::string* out) const;
+  absl::Status AppendConnect(const client::Event& event,
+                             std::string* out) const;
+
+  const std::string view_;
+  const client::DynamicRows* const rows_;
+  const std::vector<std::string> keys_;
+};
+
+// {"key":{…},"row":{…}}: a line of `scan` and `get`.
+absl::StatusOr<std::string> RowLine(const client::DynamicRows& rows,
+                                    absl::string_view row);
+// {"incarnation":"…","partitions":[…]}
+void WritePosition(const client::StreamPosition& position, JsonWriter* json);
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_CMD_TIDEGATE_WATCH_LINES_H_
