@@ -1,0 +1,47 @@
+// `tidegate bench`: figures beside their limit, taken in the same run.
+#ifndef TIDEGATE_LOADTEST_BENCH_BENCH_H_
+#define TIDEGATE_LOADTEST_BENCH_BENCH_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "loadtest/bench/report.h"
+
+namespace tidegate {
+
+struct BenchOptions {
+  std::string bootstrap_servers;
+  int rounds = 5;
+  int partitions = 4;
+  // catchup
+  int64_t events = 5'000'000;
+  int64_t keys = 100'000;
+  // live
+  int rate = 10'000;  // events a second
+  int64_t live_keys = 1'000;
+  int seconds = 20;  // a round, after the warm-up
+  int warm_up_seconds = 3;
+};
+
+// Reading a topic from its start: `serve` with its defaults beside librdkafka's
+// batch API alone, each a process of its own, interleaved. Entries:
+// catchup.rate (events/s) and catchup.cpu (microseconds of user + system time
+// of the whole process per event, final checkpoint included).
+absl::StatusOr<std::vector<BenchEntry>> BenchCatchup(
+    const BenchOptions& options);
+
+// From before produce() to the change in a subscriber's hands, beside the same
+// events consumed from Kafka directly at the same time. Entries: live.p50 and
+// live.p99 (milliseconds), every event timed.
+absl::StatusOr<std::vector<BenchEntry>> BenchLive(const BenchOptions& options);
+
+// The child process of BenchCatchup's other side; prints "start" and "done".
+int RunBareConsumer(const std::string& bootstrap_servers,
+                    const std::string& topic, int partitions, int64_t events);
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_LOADTEST_BENCH_BENCH_H_

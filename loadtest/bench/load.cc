@@ -1,0 +1,134 @@
+#include "loadtest/bench/load.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "loadtest/bench/workload.h"
+
+namespace tidegate {
+namespace {
+
+constexpr int kAdminTimeoutMs = 30'000;
+constexpr int kFlushTimeoutMs = 120'000;
+constexpr int kPollEvery = 1000;
+
+struct HandleDeleter {
+  void operator()(rd_kafka_t* handle) const { rd_kafka_destroy(handle); }
+};
+using Handle = std::unique_ptr<rd_kafka_t, HandleDeleter>;
+
+absl::StatusOr<Handle> MakeProducer(
+    const std::vector<std::pair<const char*, std::string>>& settings) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  char error[512];
+  for (const auto& [name, value] : settings) {
+    if (rd_kafka_conf_set(conf, name, value.c_str(), error, sizeof(error)) !=
+        RD_KAFKA_CONF_OK) {
+      rd_kafka_conf_destroy(conf);
+      return absl::InvalidArgumentError(error);
+    }
+  }
+  rd_kafka_t* handle =
+      rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error));
+  if (handle == nullptr) {
+    rd_kafka_conf_destroy(conf);
+    return absl::UnavailableError(error);
+  }
+  return Handle(handle);
+}
+
+absl::Status ToStatus(rd_kafka_resp_err_t error, absl::string_view what) {
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat(what, ": ", rd_kafka_err2str(error)));
+}
+
+// Hands one record over, waiting while librdkafka's queue is full.
+absl::Status Produce(rd_kafka_t* handle, const OrderLoad& load, int partition,
+                     const std::string& key, const std::string& value) {
+  while (true) {
+    const rd_kafka_resp_err_t error = rd_kafka_producev(
+        handle, RD_KAFKA_V_TOPIC(load.topic.c_str()),
+        RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY(key.data(), key.size()),
+        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
+        RD_KAFKA_V_END);
+    if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+      return ToStatus(error, "produce");
+    }
+    rd_kafka_poll(handle, 10);
+  }
+}
+
+}  // namespace
+
+absl::Status CreateBenchTopic(const std::string& bootstrap_servers,
+                              const std::string& topic, int partitions) {
+  ASSIGN_OR_RETURN(const Handle handle,
+                   MakeProducer({{"bootstrap.servers", bootstrap_servers}}));
+  char error[512];
+  rd_kafka_NewTopic_t* wanted =
+      rd_kafka_NewTopic_new(topic.c_str(), partitions, 1, error, sizeof(error));
+  if (wanted == nullptr) return absl::InvalidArgumentError(error);
+  rd_kafka_queue_t* queue = rd_kafka_queue_new(handle.get());
+  rd_kafka_CreateTopics(handle.get(), &wanted, 1, nullptr, queue);
+  rd_kafka_event_t* event = rd_kafka_queue_poll(queue, kAdminTimeoutMs);
+  absl::Status status = absl::UnavailableError("creating a topic: no answer");
+  if (event != nullptr) {
+    status = ToStatus(rd_kafka_event_error(event), "creating a topic");
+    size_t count = 0;
+    const rd_kafka_CreateTopics_result_t* result =
+        rd_kafka_event_CreateTopics_result(event);
+    if (status.ok() && result != nullptr) {
+      const rd_kafka_topic_result_t** topics =
+          rd_kafka_CreateTopics_result_topics(result, &count);
+      if (count == 1) {
+        status = ToStatus(rd_kafka_topic_result_error(topics[0]), topic);
+      }
+    }
+    rd_kafka_event_destroy(event);
+  }
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_NewTopic_destroy(wanted);
+  return status;
+}
+
+absl::Status ProduceOrders(const OrderLoad& load,
+                           const std::function<void(int64_t)>& before) {
+  ASSIGN_OR_RETURN(const Handle handle,
+                   MakeProducer({{"bootstrap.servers", load.bootstrap_servers},
+                                 {"acks", "1"},
+                                 {"linger.ms", load.rate > 0 ? "1" : "20"},
+                                 {"queue.buffering.max.messages", "1000000"}}));
+  using SteadyClock = std::chrono::steady_clock;
+  const auto start = SteadyClock::now();
+  std::string key;
+  std::string value;
+  for (int64_t i = 0; i < load.events; ++i) {
+    if (load.rate > 0 && i % (load.rate / 1000 + 1) == 0) {
+      std::this_thread::sleep_until(
+          start + std::chrono::microseconds(i * 1'000'000 / load.rate));
+    }
+    const int64_t driver = i % load.keys;
+    key = absl::StrCat(driver);
+    EncodeOrder(i, driver, Clock::System()->Now().value(), &value);
+    if (before != nullptr) before(i);
+    RETURN_IF_ERROR(Produce(handle.get(), load,
+                            static_cast<int>(driver % load.partitions), key,
+                            value));
+    if (load.rate > 0 || i % kPollEvery == 0) rd_kafka_poll(handle.get(), 0);
+  }
+  return ToStatus(rd_kafka_flush(handle.get(), kFlushTimeoutMs), "flush");
+}
+
+}  // namespace tidegate

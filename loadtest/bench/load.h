@@ -1,0 +1,36 @@
+// Fills Kafka for the benchmarks.
+#ifndef TIDEGATE_LOADTEST_BENCH_LOAD_H_
+#define TIDEGATE_LOADTEST_BENCH_LOAD_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace tidegate {
+
+// A topic of its own; AlreadyExists if there is one.
+absl::Status CreateBenchTopic(const std::string& bootstrap_servers,
+                              const std::string& topic, int partitions);
+
+struct OrderLoad {
+  std::string bootstrap_servers;
+  std::string topic;
+  int partitions = 4;
+  int64_t events = 0;
+  int64_t keys = 1;
+  // Events a second, in steps of a millisecond; 0: as fast as it goes.
+  int rate = 0;
+};
+
+// Produces orders 0 … events-1 for drivers i mod keys, spread over partitions
+// by driver: so the n-th event (from 1) of driver d is order d + (n - 1) *
+// keys. `before` (may be null) is called with i right before produce(). Returns
+// when everything is acknowledged.
+absl::Status ProduceOrders(const OrderLoad& load,
+                           const std::function<void(int64_t)>& before);
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_LOADTEST_BENCH_LOAD_H_

@@ -1,0 +1,70 @@
+#include "loadtest/bench/report.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/json_writer.h"
+
+namespace tidegate {
+namespace {
+
+void WriteSamples(JsonWriter* json, const std::vector<double>& samples) {
+  json->BeginArray();
+  for (const double sample : samples) json->Double(sample);
+  json->EndArray();
+}
+
+}  // namespace
+
+double Median(std::vector<double> samples) { return Percentile(&samples, 50); }
+
+double Percentile(std::vector<double>* samples, double percent) {
+  if (samples->empty()) return 0;
+  std::sort(samples->begin(), samples->end());
+  const double rank =
+      std::ceil(percent / 100 * static_cast<double>(samples->size()));
+  const size_t index = rank < 1 ? 0 : static_cast<size_t>(rank) - 1;
+  return (*samples)[std::min(index, samples->size() - 1)];
+}
+
+double BenchEntry::ours() const { return Median(ours_samples); }
+
+double BenchEntry::value_against() const { return Median(against_samples); }
+
+double BenchEntry::result() const {
+  const double other = value_against();
+  if (!is_ratio) return ours() - other;
+  return other == 0 ? 0 : ours() / other;
+}
+
+std::string ToJsonLine(const BenchEntry& entry) {
+  std::string out;
+  JsonWriter json(&out);
+  json.BeginObject();
+  json.Key("name").String(entry.name);
+  json.Key("ours").Double(entry.ours());
+  json.Key("unit").String(entry.unit);
+  json.Key("against").String(entry.against);
+  json.Key("value_against").Double(entry.value_against());
+  json.Key("kind").String(entry.is_ratio ? "ratio" : "difference");
+  json.Key("result").Double(entry.result());
+  json.Key("samples").BeginObject();
+  json.Key("ours");
+  WriteSamples(&json, entry.ours_samples);
+  json.Key("against");
+  WriteSamples(&json, entry.against_samples);
+  json.EndObject();
+  json.EndObject();
+  return out;
+}
+
+std::string ToText(const BenchEntry& entry) {
+  return absl::StrFormat(
+      "%-14s %12.3f %-10s %s %12.3f   %s %+.3f", entry.name, entry.ours(),
+      entry.unit, entry.against, entry.value_against(),
+      entry.is_ratio ? "ratio" : "difference", entry.result());
+}
+
+}  // namespace tidegate
