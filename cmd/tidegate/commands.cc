@@ -175,11 +175,55 @@ std::vector<Command> MakeClientCommands() {
            .notes = kKeyNotes}};
 }
 
+Flag BenchNumber(const char* name, const char* help, const char* value) {
+  return {.name = name,
+          .type = FlagType::kInt,
+          .value_name = "N",
+          .help = help,
+          .default_value = value};
+}
+
+constexpr char kBenchNotes[] =
+    "catchup: reading a topic from its start, events/s and CPU per event of "
+    "the\n"
+    "whole process, beside librdkafka's batch API alone.\n"
+    "live: from produce() to a subscriber, beside the same events consumed "
+    "from\n"
+    "Kafka directly at the same time.\n"
+    "Topics are made for the run and left behind.\n";
+
+Command BenchCommand() {
+  return {.name = "bench",
+          .arguments = "catchup|live",
+          .summary = "Measure, beside the limit and in the same run.",
+          .min_arguments = 1,
+          .max_arguments = 1,
+          .flags = {{.name = "bootstrap-servers",
+                     .value_name = "HOST:PORT,...",
+                     .help = "Kafka",
+                     .required = true},
+                    {.name = "json",
+                     .value_name = "FILE",
+                     .help = "also write one JSON object a goal to FILE"},
+                    BenchNumber("rounds", "of both sides, interleaved", "5"),
+                    BenchNumber("partitions", "of the topic", "4"),
+                    BenchNumber("events", "catchup: in the topic", "5000000"),
+                    BenchNumber("keys", "catchup: distinct", "100000"),
+                    BenchNumber("rate", "live: events a second", "10000"),
+                    BenchNumber("live-keys", "live: distinct", "1000"),
+                    BenchNumber("seconds", "live: a round", "20"),
+                    {.name = "topic",
+                     .value_name = "TOPIC",
+                     .help = "bare-consumer: what to read"}},
+          .notes = kBenchNotes};
+}
+
 std::vector<Command> MakeCommands() {
   std::vector<Command> commands = MakeServerCommands();
   for (Command& command : MakeClientCommands()) {
     commands.push_back(std::move(command));
   }
+  commands.push_back(BenchCommand());
   commands.push_back({.name = "version", .summary = "Print the version."});
   commands.push_back({.name = "help",
                       .arguments = "[COMMAND]",

@@ -149,6 +149,9 @@ void ServerAppImpl::CollectIngest(MetricSink* sink) const {
     counter("tidegate_records_total", "Kafka records consumed", stats.records);
     counter("tidegate_record_bytes_total", "Bytes of keys and values consumed",
             stats.bytes);
+    counter("tidegate_output_errors_total",
+            "Outputs that read NULL because their expression failed",
+            stats.output_errors);
     counter("tidegate_bad_records_total", "Records that were not decodable",
             stats.bad_records);
     counter("tidegate_diverted_records_total",
@@ -195,6 +198,7 @@ void ServerAppImpl::Stop() {
   if (server_ != nullptr) {
     server_->Drain(kRetryAfterMs, options_.drain_time_ms);
   }
+  for (const auto& runner : runners_) runner->BeginStop();
   for (const auto& runner : runners_) runner->Stop();
   http_.reset();
   server_.reset();

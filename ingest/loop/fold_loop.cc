@@ -278,6 +278,8 @@ absl::Status FoldLoopImpl::Commit() {
                                      progress_->positions()));
   commit_pending_ = false;
   first_record_ms_ = 0;
+  stats_.output_errors.store(parts_.pipeline->output_errors(),
+                             std::memory_order_relaxed);
   if (commit == nullptr) return absl::OkStatus();
   AddTo(&stats_.commits, 1);
   AddTo(&stats_.changes, static_cast<int64_t>(commit->changes().size()));

@@ -44,6 +44,8 @@ struct FoldLoopStats {
   std::atomic<int64_t> records{0};
   std::atomic<int64_t> bytes{0};
   std::atomic<int64_t> bad_records{0};
+  // Outputs that read NULL because their expression failed.
+  std::atomic<int64_t> output_errors{0};
   std::atomic<int64_t> diverted{0};
   std::atomic<int64_t> commits{0};
   std::atomic<int64_t> changes{0};

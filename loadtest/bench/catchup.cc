@@ -40,7 +40,7 @@ absl::StatusOr<Round> RunBare(const BenchOptions& options,
            "bare-consumer", "--bootstrap-servers", options.bootstrap_servers,
            "--topic", topic, "--partitions", absl::StrCat(options.partitions),
            "--events", absl::StrCat(options.events)},
-          "/dev/stderr"));
+          ""));
   ASSIGN_OR_RETURN(const std::string line, child->ReadLine());
   const double seconds = SecondsSince(start);
   ASSIGN_OR_RETURN(const ChildUsage usage, child->Wait());

@@ -24,7 +24,7 @@ struct ChildUsage {
 class ChildProcess {
  public:
   // Runs argv (argv[0] is a path); its standard output comes to ReadLine, its
-  // standard error to `stderr_path`.
+  // standard error to `stderr_path`, or to ours if that is empty.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(
       const std::vector<std::string>& argv, const std::string& stderr_path);
   ~ChildProcess();

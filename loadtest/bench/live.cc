@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
+#include <memory>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +21,7 @@ namespace tidegate {
 namespace {
 
 constexpr int kSettleSeconds = 30;
+constexpr int kStartSeconds = 30;
 
 // When each order was produced and when each side had it, in microseconds.
 class Stamps {
@@ -76,19 +79,30 @@ class Subscriber {
       : keys_(keys),
         stamps_(stamps),
         seen_(static_cast<size_t>(keys)),
-        stub_(v1::ViewService::NewStub(
-            grpc::CreateChannel(address, grpc::InsecureChannelCredentials()))) {
-    v1::SubscribeRequest request;
-    request.set_view("driver_totals");
-    stream_ = stub_->Subscribe(&context_, request);
-  }
-  // Reads until the snapshot's end.
-  bool WaitLive() {
-    v1::SubscribeResponse response;
-    while (stream_->Read(&response)) {
-      if (response.snapshot_end()) return true;
+        stub_(v1::ViewService::NewStub(grpc::CreateChannel(
+            address, grpc::InsecureChannelCredentials()))) {}
+  // Subscribes, as soon as the pipeline serves, and reads until the snapshot's
+  // end.
+  absl::Status WaitLive() {
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::seconds(kStartSeconds);
+    while (true) {
+      context_ = std::make_unique<grpc::ClientContext>();
+      v1::SubscribeRequest request;
+      request.set_view("driver_totals");
+      stream_ = stub_->Subscribe(context_.get(), request);
+      v1::SubscribeResponse response;
+      while (stream_->Read(&response)) {
+        if (response.snapshot_end()) return absl::OkStatus();
+      }
+      const grpc::Status status = stream_->Finish();
+      if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
+          std::chrono::steady_clock::now() > deadline) {
+        return absl::UnavailableError(
+            absl::StrCat("subscribing: ", status.error_message()));
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-    return false;
   }
   // Reads until every order was seen or Cancel().
   void Run() {
@@ -104,16 +118,16 @@ class Subscriber {
         }
       }
     }
-    context_.TryCancel();
+    context_->TryCancel();
   }
-  void Cancel() { context_.TryCancel(); }
+  void Cancel() { context_->TryCancel(); }
 
  private:
   const int64_t keys_;
   Stamps* const stamps_;
   std::vector<int64_t> seen_;
   std::unique_ptr<v1::ViewService::Stub> stub_;
-  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientContext> context_;
   std::unique_ptr<grpc::ClientReader<v1::SubscribeResponse>> stream_;
 };
 
@@ -141,9 +155,7 @@ absl::StatusOr<Round> RunRound(const BenchOptions& options, int round) {
   ASSIGN_OR_RETURN(const std::unique_ptr<ServerUnderTest> server,
                    ServerUnderTest::Start(options.bootstrap_servers, topic));
   Subscriber subscriber(server->grpc_address(), options.live_keys, &stamps);
-  if (!subscriber.WaitLive()) {
-    return absl::UnavailableError("the subscription ended before its snapshot");
-  }
+  RETURN_IF_ERROR(subscriber.WaitLive());
   std::atomic<bool> stop = false;
   std::atomic<int64_t> bare_left = orders;
   absl::Status bare_status;
