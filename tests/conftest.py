@@ -1,0 +1,16 @@
+"""Options shared by tests/lint and tests/system."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="clang-tidy on the whole tree, 20 kills, all of the flights' year",
+    )
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--full"))

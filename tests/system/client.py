@@ -1,0 +1,156 @@
+"""A client of the gRPC contract, made from the .proto alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import Message
+
+from system.publish import view_service_modules
+
+PB, STUBS = view_service_modules()
+
+Key = tuple[Any, ...]
+Row = dict[str, Any]
+
+_CALL_TIMEOUT_S = 30
+# Reconnect within the tests' patience; no HTTP proxy for loopback.
+_CHANNEL_OPTIONS = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", 64 << 20),
+]
+
+
+class ContractViolation(AssertionError):
+    """The stream broke a promise of the contract."""
+
+
+def to_python(message: Message) -> Row:
+    """A <View>Row or <View>Key; NULL is None, timestamps are microseconds."""
+    row: Row = {}
+    for column in message.DESCRIPTOR.fields:
+        value: Any = None
+        if message.HasField(column.name):
+            value = getattr(message, column.name)
+            if column.message_type is not None:  # google.protobuf.Timestamp
+                value = value.seconds * 1_000_000 + value.nanos // 1000
+        row[column.name] = value
+    return row
+
+
+class ViewTypes:
+    """The messages of one view, from DescribeView's descriptors."""
+
+    def __init__(self, info: Any, descriptors: Any) -> None:
+        self.info = info
+        self.key_columns: list[str] = list(info.key_columns)
+        pool = descriptor_pool.DescriptorPool()
+        names: list[str] = []
+        for file in descriptors.file:
+            pool.Add(file)
+            names += [f"{file.package}.{m.name}" for m in file.message_type]
+        camel = "".join(part.capitalize() for part in info.name.split("_"))
+        self.row_class = self._message(pool, names, camel + "Row")
+        self.key_class = self._message(pool, names, camel + "Key")
+
+    @staticmethod
+    def _message(
+        pool: descriptor_pool.DescriptorPool, names: list[str], suffix: str
+    ) -> Any:
+        (name,) = [n for n in names if n.rpartition(".")[2] == suffix]
+        return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+
+    def row(self, data: bytes) -> Row:
+        message = self.row_class()
+        message.ParseFromString(data)
+        return to_python(message)
+
+    def key(self, data: bytes) -> Key:
+        message = self.key_class()
+        message.ParseFromString(data)
+        row = to_python(message)
+        return tuple(row[column] for column in self.key_columns)
+
+    def key_of(self, row: Row) -> Key:
+        return tuple(row[column] for column in self.key_columns)
+
+    def encode_key(self, *values: Any) -> bytes:
+        columns = dict(zip(self.key_columns, values, strict=True))
+        encoded: bytes = self.key_class(**columns).SerializeToString()
+        return encoded
+
+
+class Client:
+    """One channel. Thread-safe, as the channel is."""
+
+    def __init__(self, address: str) -> None:
+        self.channel = grpc.insecure_channel(address, _CHANNEL_OPTIONS)
+        self.stub = STUBS.ViewServiceStub(self.channel)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.channel.close()
+
+    def types(self, view: str) -> ViewTypes:
+        answer = self.stub.DescribeView(
+            PB.DescribeViewRequest(view=view),
+            timeout=_CALL_TIMEOUT_S,
+            wait_for_ready=True,
+        )
+        return ViewTypes(answer.view, answer.descriptors)
+
+    def positions(self, timeout_s: float = _CALL_TIMEOUT_S) -> dict[str, int]:
+        """Each view's sequence: how many commits its pipeline has made."""
+        answer = self.stub.ListViews(
+            PB.ListViewsRequest(), timeout=timeout_s, wait_for_ready=True
+        )
+        return {
+            view.name: sum(p.seq for p in view.position.partitions)
+            for view in answer.views
+        }
+
+    def get(
+        self, types: ViewTypes, *keys: Key, **request: Any
+    ) -> list[Row | None]:
+        answer = self.stub.Get(
+            PB.GetRequest(
+                view=types.info.name,
+                keys=[types.encode_key(*key) for key in keys],
+                **request,
+            ),
+            timeout=_CALL_TIMEOUT_S,
+        )
+        return [
+            types.row(entry.row) if entry.HasField("row") else None
+            for entry in answer.entries
+        ]
+
+    def scan(
+        self, types: ViewTypes, page_size: int = 0, **request: Any
+    ) -> Iterator[Row]:
+        token = ""
+        positions = set()
+        while True:
+            page = self.stub.Scan(
+                PB.ScanRequest(
+                    view=types.info.name,
+                    page_size=page_size,
+                    page_token=token,
+                    **request,
+                ),
+                timeout=_CALL_TIMEOUT_S,
+            )
+            positions.add(page.position.SerializeToString(deterministic=True))
+            if len(positions) > 1:
+                raise ContractViolation("pages of one scan at two positions")
+            for row in page.rows:
+                yield types.row(row)
+            token = page.next_page_token
+            if not token:
+                return
