@@ -4,7 +4,7 @@
 #include "gtest/gtest.h"
 #include "rocksdb/env.h"
 #include "tests/simulation/store_simulation.h"
-#include "views/store/lossy_file_system.h"
+#include "views/store/lossy_file_system_testing.h"
 #include "views/store/rocksdb_store.h"
 
 namespace tidegate {

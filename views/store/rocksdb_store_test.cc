@@ -7,7 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "rocksdb/env.h"
-#include "views/store/lossy_file_system.h"
+#include "views/store/lossy_file_system_testing.h"
 #include "views/store/materialized_store.h"
 #include "views/store/store_conformance.h"
 

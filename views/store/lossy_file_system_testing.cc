@@ -1,4 +1,4 @@
-#include "views/store/lossy_file_system.h"
+#include "views/store/lossy_file_system_testing.h"
 
 #include <algorithm>
 #include <utility>

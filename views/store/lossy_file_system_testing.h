@@ -1,7 +1,7 @@
 // A RocksDB file system for tests that loses what was not synced, as a machine
 // does when its power goes.
-#ifndef TIDEGATE_VIEWS_STORE_LOSSY_FILE_SYSTEM_H_
-#define TIDEGATE_VIEWS_STORE_LOSSY_FILE_SYSTEM_H_
+#ifndef TIDEGATE_VIEWS_STORE_LOSSY_FILE_SYSTEM_TESTING_H_
+#define TIDEGATE_VIEWS_STORE_LOSSY_FILE_SYSTEM_TESTING_H_
 
 #include <cstdint>
 #include <functional>
@@ -102,4 +102,4 @@ std::unique_ptr<rocksdb::Env> NewLossyEnv(
 
 }  // namespace tidegate
 
-#endif  // TIDEGATE_VIEWS_STORE_LOSSY_FILE_SYSTEM_H_
+#endif  // TIDEGATE_VIEWS_STORE_LOSSY_FILE_SYSTEM_TESTING_H_
