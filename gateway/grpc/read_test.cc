@@ -26,6 +26,9 @@ TEST_F(ReadTest, ListAndDescribe) {
   EXPECT_EQ(list.views(0).key_columns(0), "k");
   EXPECT_EQ(list.views(0).position().partitions(0).seq(), 1u);
   EXPECT_EQ(list.views(0).pipeline(), "default");
+  EXPECT_EQ(list.views(0).event_time_column(), "at");
+  EXPECT_EQ(list.views(0).watermark_delay().seconds(), 2);
+  EXPECT_EQ(list.views(0).watermark_delay().nanos(), 500'000'000);
 
   grpc::ClientContext context;
   v1::DescribeViewRequest request;

@@ -130,4 +130,9 @@ void FillTimestamp(EventTime time,
   timestamp->set_nanos(static_cast<int32_t>(rest * 1000));
 }
 
+void FillDuration(int64_t micros, google::protobuf::Duration* duration) {
+  duration->set_seconds(micros / kMicros);
+  duration->set_nanos(static_cast<int32_t>(micros % kMicros * 1000));
+}
+
 }  // namespace tidegate

@@ -39,6 +39,7 @@ void FillPosition(const MaterializedStore& store, Seq seq,
 // Leaves the field absent for kNoEventTime.
 void FillTimestamp(EventTime time,
                    absl::FunctionRef<google::protobuf::Timestamp*()> field);
+void FillDuration(int64_t micros, google::protobuf::Duration* duration);
 
 }  // namespace tidegate
 

@@ -84,6 +84,8 @@ class ServerFixture : public testing::Test {
     view.name = "things";
     view.definition = "CREATE MATERIALIZED VIEW things AS …";
     view.schema = TestSchema();
+    view.event_time_column = "at";
+    view.watermark_delay_us = 2'500'000;
     OpenStore("A");
   }
   ~ServerFixture() override { server_.reset(); }

@@ -91,6 +91,9 @@ void ViewServiceImpl::DescribeInto(const ViewHub::View& view,
   const auto rows = view.pipeline->store().HeadView();
   FillPosition(store, rows->seq(), info->mutable_position());
   FillTimestamp(rows->watermark(), [&] { return info->mutable_watermark(); });
+  if (view.view->event_time_column.empty()) return;
+  info->set_event_time_column(view.view->event_time_column);
+  FillDuration(view.view->watermark_delay_us, info->mutable_watermark_delay());
 }
 
 grpc::ServerUnaryReactor* ViewServiceImpl::ListViews(

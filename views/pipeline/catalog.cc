@@ -13,7 +13,7 @@
 namespace tidegate {
 namespace {
 
-constexpr uint64_t kCatalogFormat = 1;
+constexpr uint64_t kCatalogFormat = 2;
 constexpr absl::string_view kDefaultPipeline = "default";
 // Protobuf keeps these numbers for itself.
 constexpr uint32_t kFirstReservedField = 19000;
@@ -68,6 +68,8 @@ void PutView(std::string* out, const CatalogView& view) {
   PutVarint64(out, view.schema.key_columns.size());
   for (const int column : view.schema.key_columns) PutVarint64(out, column);
   PutFields(out, view.retired);
+  PutLengthPrefixed(out, view.event_time_column);
+  PutVarint64(out, static_cast<uint64_t>(view.watermark_delay_us));
 }
 
 bool GetView(absl::string_view* in, CatalogView* view) {
@@ -92,7 +94,13 @@ bool GetView(absl::string_view* in, CatalogView* view) {
     }
     view->schema.key_columns.push_back(static_cast<int>(column));
   }
-  return GetFields(in, &view->retired);
+  uint64_t delay_us = 0;
+  if (!GetFields(in, &view->retired) ||
+      !GetText(in, &view->event_time_column) || !GetVarint64(in, &delay_us)) {
+    return false;
+  }
+  view->watermark_delay_us = static_cast<int64_t>(delay_us);
+  return true;
 }
 
 uint32_t NextFieldNumber(uint32_t number) {
@@ -135,6 +143,12 @@ void AssignNumbers(const ViewPlan& plan, const CatalogView* previous,
             [](const Field& a, const Field& b) { return a.number < b.number; });
   view->retired.insert(view->retired.end(), gone.begin(), gone.end());
   view->schema.key_columns = plan.key_columns;
+}
+
+void NoteEventTime(const SourcePlan& source, CatalogView* view) {
+  if (!source.watermark.has_value()) return;
+  view->event_time_column = source.columns[source.watermark->column].name;
+  view->watermark_delay_us = source.watermark->bound_us;
 }
 
 const CatalogView* FindView(const Catalog& catalog, absl::string_view name) {
@@ -211,7 +225,7 @@ absl::StatusOr<Catalog> DecodeCatalog(absl::string_view bytes) {
   if (!GetVarint64(&bytes, &format)) return malformed;
   if (format != kCatalogFormat) {
     return absl::DataLossError(
-        absl::StrCat("catalog record of a newer version: found=", format,
+        absl::StrCat("catalog record of another version: found=", format,
                      " known=", kCatalogFormat));
   }
   Catalog catalog;
@@ -258,6 +272,7 @@ Catalog MakeCatalog(const PlanSet& plans, absl::string_view pipeline,
     view.canonical = plan->canonical;
     view.fingerprint = Fnv1a64(plan->canonical);
     AssignNumbers(*plan, before, &view);
+    NoteEventTime(plans.sources[plan->source], &view);
     catalog.views.push_back(std::move(view));
   }
   return catalog;

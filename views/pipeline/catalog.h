@@ -31,6 +31,9 @@ struct CatalogView {
   RowSchema schema;          // with the field numbers given out
   // Field numbers of columns that are gone; never given out again.
   std::vector<RowSchema::Field> retired;
+  // Its source's WATERMARK FOR; empty and 0 if there is none.
+  std::string event_time_column;
+  int64_t watermark_delay_us = 0;
 };
 
 struct Catalog {

@@ -33,6 +33,8 @@ PlanSet MakePlans() {
   PlanSet plans;
   plans.sources.resize(2);
   plans.sources[0].name = "s";
+  plans.sources[0].columns = {{"a", Type::kBigint}, {"at", Type::kTimestamptz}};
+  plans.sources[0].watermark = WatermarkPlan{1, 2'000'000};
   plans.sources[1].name = "t";
   plans.sources[1].is_table = true;
   ViewPlan table = MakeView("t", "default", {{"id", Type::kBigint}});
@@ -97,6 +99,9 @@ TEST(CatalogTest, SurvivesEncodingAndNoticesDamage) {
   EXPECT_EQ(decoded->views[1].canonical, catalog.views[1].canonical);
   EXPECT_EQ(decoded->views[1].definition, catalog.views[1].definition);
   EXPECT_THAT(Numbers(decoded->views[1].retired), ElementsAre("b=2"));
+  EXPECT_EQ(decoded->views[0].event_time_column, "");
+  EXPECT_EQ(decoded->views[1].event_time_column, "at");
+  EXPECT_EQ(decoded->views[1].watermark_delay_us, 2'000'000);
 
   for (size_t i = 0; i < bytes.size(); ++i) {
     std::string damaged = bytes;
