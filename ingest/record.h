@@ -93,10 +93,10 @@ struct DeadLetter {
   PartitionId partition;
   Offset offset;
   int64_t timestamp_ms = 0;
-  std::string reason;               // "undecodable", "expression"
-  std::string detail;               // the message
-  std::vector<std::string> views;   // empty: all that read the source
-  std::optional<std::string> key;   // whole, as it came
+  std::string reason;              // "undecodable", "expression"
+  std::string detail;              // the message
+  std::vector<std::string> views;  // empty: all that read the source
+  std::optional<std::string> key;  // whole, as it came
   std::optional<std::string> value;
 };
 

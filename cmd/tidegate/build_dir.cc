@@ -1,6 +1,7 @@
 #include "cmd/tidegate/build_dir.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -55,13 +56,31 @@ absl::StatusOr<BuildDirectory> BuildDirectory::Open(
   std::error_code error;
   fs::create_directories(path, error);
   if (error) return IoError("create directory", path, error.message());
-  return BuildDirectory(path);
+  const std::string lock_path = path + "/LOCK";
+  const int fd = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return IoError("open", lock_path, std::strerror(errno));
+  auto lock = std::make_unique<Lock>(fd);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) {
+      return IoError("lock", lock_path, std::strerror(errno));
+    }
+    return absl::AbortedError(absl::StrCat(
+        "data directory is in use by another process: ", data_dir));
+  }
+  return BuildDirectory(path, std::move(lock));
 }
+
+BuildDirectory::Lock::~Lock() { close(fd_); }
 
 absl::StatusOr<std::optional<uint64_t>> BuildDirectory::Current() const {
   const std::string path = path_ + "/CURRENT";
+  std::error_code error;
+  const bool exists = fs::exists(path, error);
+  if (error) return IoError("look for", path, error.message());
+  // An unreadable CURRENT is not a missing one: builds would be removed.
+  if (!exists) return std::optional<uint64_t>();
   std::ifstream in(path);
-  if (!in) return std::optional<uint64_t>();
+  if (!in) return IoError("open", path, std::strerror(errno));
   std::string text;
   std::getline(in, text);
   uint64_t build = 0;

@@ -14,7 +14,7 @@ class BuildDirTest : public ::testing::Test {
     std::filesystem::remove_all(root_);
     auto opened = BuildDirectory::Open(root_, "default");
     ASSERT_TRUE(opened.ok()) << opened.status();
-    directory_ = *opened;
+    directory_ = *std::move(opened);
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
   void MakeBuild(uint64_t build) {
@@ -34,7 +34,26 @@ TEST_F(BuildDirTest, CurrentIsReplaced) {
     ASSERT_TRUE(directory_->SetCurrent(build).ok());
     EXPECT_EQ(**directory_->Current(), build);
   }
+  directory_.reset();
   EXPECT_EQ(**BuildDirectory::Open(root_, "default")->Current(), 3u);
+}
+
+TEST_F(BuildDirTest, ASecondProcessIsKeptOut) {
+  const auto second = BuildDirectory::Open(root_, "default");
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kAborted);
+  EXPECT_NE(second.status().message().find(root_), std::string::npos);
+  EXPECT_TRUE(BuildDirectory::Open(root_, "other").ok());
+  directory_.reset();
+  EXPECT_TRUE(BuildDirectory::Open(root_, "default").ok());
+}
+
+// What cannot be read must not pass for a directory without builds.
+TEST_F(BuildDirTest, UnreadableCurrentIsAnError) {
+  const std::string current = root_ + "/default/CURRENT";
+  std::filesystem::create_symlink("CURRENT", current);  // a loop
+  const auto read = directory_->Current();
+  EXPECT_EQ(read.status().code(), absl::StatusCode::kInternal);
+  EXPECT_NE(read.status().message().find("CURRENT"), std::string::npos);
 }
 
 TEST_F(BuildDirTest, DamagedCurrentIsAnError) {

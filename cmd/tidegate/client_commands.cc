@@ -62,18 +62,26 @@ std::string ViewLine(const ViewDescription& view) {
   return text + "\n";
 }
 
+// As WATERMARK FOR has it.
+std::string EventTime(const ViewDescription& view) {
+  if (view.event_time_column.empty()) return "-";
+  return absl::StrCat(view.event_time_column, " - ",
+                      view.watermark_delay_ms.value_or(0), " ms");
+}
+
 std::vector<std::string> ViewCells(const ViewDescription& view) {
   std::vector<std::string> seqs;
   for (const auto& [partition, seq] : view.position.seqs) {
     seqs.push_back(absl::StrCat(seq));
   }
-  return {view.name,
-          absl::StrJoin(view.key_columns, ","),
-          view.pipeline,
-          absl::StrCat(view.row_count_estimate),
-          absl::StrJoin(seqs, ","),
-          view.watermark_us.has_value() ? FormatTimestamp(*view.watermark_us)
-                                        : "-"};
+  return {
+      view.name,
+      absl::StrJoin(view.key_columns, ","),
+      view.pipeline,
+      absl::StrCat(view.row_count_estimate),
+      absl::StrJoin(seqs, ","),
+      view.watermark_us.has_value() ? FormatTimestamp(*view.watermark_us) : "-",
+      EventTime(view)};
 }
 
 // Prints the rows of `get`; the exit code.
@@ -124,9 +132,9 @@ int RunViews(const Arguments& arguments) {
     }
   }
   if (!WantsJson(arguments)) {
-    std::cout << FormatTable(
-        {"view", "key", "pipeline", "rows (about)", "position", "watermark"},
-        table);
+    std::cout << FormatTable({"view", "key", "pipeline", "rows (about)",
+                              "position", "watermark", "event time"},
+                             table);
   }
   return kExitOk;
 }

@@ -42,9 +42,10 @@ constexpr absl::string_view kExitCodes =
     "      violations found), or a failure while running\n"
     "  2   wrong usage: an unknown flag, word or value\n"
     "  69  the server cannot be reached, or an address cannot be bound\n"
-    "  75  serve: every pipeline has stopped at its start\n"
-    "  78  serve: the data directory was built from other definitions, or a\n"
-    "      rebuild was refused\n";
+    "  75  serve: every pipeline has stopped at its start (a topic is "
+    "missing,\n"
+    "      a rebuild was refused); the log says why\n"
+    "  78  serve: the data directory was built from other definitions\n";
 
 }  // namespace
 

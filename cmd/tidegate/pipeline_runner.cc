@@ -70,6 +70,7 @@ class PipelineRunnerImpl : public PipelineRunner {
 
   ServedPipeline* served() override { return served_.get(); }
   void Start() override;
+  void BeginStop() override;
   void Stop() override;
   bool was_up() const override { return was_up_.load(); }
   bool failed() const override { return failed_.load(); }
@@ -93,6 +94,8 @@ class PipelineRunnerImpl : public PipelineRunner {
   void CheckpointIfDue();
   void RelayStatus();
   void FinishRebuild();
+  // What clients are told; a failure is the last word.
+  void SetStatus(absl::Status status);
   void SetFailed(absl::Status status);
 
   bool rebuilding() const { return old_build_.has_value(); }
@@ -122,6 +125,8 @@ class PipelineRunnerImpl : public PipelineRunner {
   std::atomic<bool> switched_{false};  // a rebuild has taken its place
   int64_t next_checkpoint_us_ = 0;     // the checkpoint thread's
 
+  // Taken before the locks of served_ and of its listeners.
+  Mutex status_mutex_;
   Mutex mutex_;
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -266,7 +271,13 @@ bool PipelineRunnerImpl::SleepUnlessStopping(int wait_ms) {
   return !stopping_;
 }
 
+void PipelineRunnerImpl::SetStatus(absl::Status status) {
+  MutexLock lock(&status_mutex_);
+  if (!failed()) served_->SetStatus(std::move(status));
+}
+
 void PipelineRunnerImpl::SetFailed(absl::Status status) {
+  MutexLock lock(&status_mutex_);
   served_->SetStatus(absl::FailedPreconditionError(status.message()));
   failed_.store(true);
 }
@@ -282,7 +293,7 @@ absl::Status PipelineRunnerImpl::NoteStartOffsets() {
     for (const Pipeline::Input& input : pipeline_->inputs()) {
       const std::string& name = options_.plans->sources[input.source].topic;
       auto bounds = reader_->Bounds(topic++);
-      RETURN_IF_ERROR_CTX(bounds.status(), absl::StrCat("topic=", name));
+      RETURN_IF_ERROR(bounds.status());
       for (const PartitionBounds& partition : *bounds) {
         start[{name, partition.partition}] = partition.low;
       }
@@ -298,7 +309,7 @@ absl::Status PipelineRunnerImpl::NoteStartOffsets() {
 void PipelineRunnerImpl::RunFold() {
   absl::Status status = NoteStartOffsets();
   while (absl::IsUnavailable(status)) {
-    served_->SetStatus(absl::UnavailableError(
+    SetStatus(absl::UnavailableError(
         absl::StrCat("waiting for the broker: ", status.message())));
     if (!SleepUnlessStopping(kStartRetryMs)) return;
     status = NoteStartOffsets();
@@ -331,7 +342,7 @@ void PipelineRunnerImpl::RelayStatus() {
     return;
   }
   const absl::Status hidden = hidden_->status();
-  served_->SetStatus(absl::UnavailableError(absl::StrCat(
+  SetStatus(absl::UnavailableError(absl::StrCat(
       "being rebuilt: ",
       hidden.ok()
           ? absl::StrCat(loop_->stats().lag_records.load(), " records to go")
@@ -350,7 +361,7 @@ void PipelineRunnerImpl::FinishRebuild() {
   }
   Failpoint("rebuild.after_switch");
   switched_.store(true);
-  served_->SetStatus(absl::OkStatus());
+  SetStatus(absl::OkStatus());
   Log(LogLevel::kInfo, "a rebuild has taken its place",
       {{"pipeline", options_.name}, {"build", build_}});
   const absl::Status removed = directory_->RemoveOthers(build_);
@@ -369,15 +380,18 @@ void PipelineRunnerImpl::RunCheckpoints() {
   }
 }
 
-void PipelineRunnerImpl::Stop() {
+void PipelineRunnerImpl::BeginStop() {
   {
     MutexLock lock(&mutex_);
-    if (stopping_) return;
     stopping_ = true;
     wake_.SignalAll();
   }
+  if (loop_ != nullptr) loop_->Stop();
+}
+
+void PipelineRunnerImpl::Stop() {
+  BeginStop();
   if (!fold_thread_.joinable()) return;
-  loop_->Stop();
   fold_thread_.join();
   checkpoint_thread_.join();
   const absl::Status status = materialized_->Checkpoint(options_.clock->Now());

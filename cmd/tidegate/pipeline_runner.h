@@ -41,6 +41,9 @@ class PipelineRunner {
   virtual ServedPipeline* served() = 0;
   // Starts the threads.
   virtual void Start() = 0;
+  // Asks the threads to end and does not wait: with the broker away that takes
+  // a request's timeout, which several pipelines then share.
+  virtual void BeginStop() = 0;
   // Stops folding, writes a last checkpoint, ends the threads. Call before the
   // destructor. Later calls do nothing.
   virtual void Stop() = 0;

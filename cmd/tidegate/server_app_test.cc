@@ -202,6 +202,22 @@ TEST_F(ServerAppTest, AnUnfinishedRebuildLeavesTheOldBuild) {
   EXPECT_EQ(Current(), "2");
 }
 
+// It would take the build under way for what a dead rebuild left behind.
+TEST_F(ServerAppTest, ASecondServerIsKeptFromARebuild) {
+  CreateTopic();
+  Hit("a", 5);
+  ASSERT_TRUE(Start("sum(n)").ok());
+  WaitFor(R"({"k":"a","total":5})");
+  app_.reset();
+  ASSERT_TRUE(broker_->SetDown().ok());
+  ASSERT_TRUE(Start("max(n)", {"totals"}).ok());
+  const std::unique_ptr<ServerApp> rebuilding = std::move(app_);
+  const absl::Status second = Start("sum(n)");
+  EXPECT_EQ(second.code(), absl::StatusCode::kAborted) << second;
+  EXPECT_THAT(second.message(), HasSubstr("in use by another process"));
+  EXPECT_TRUE(std::filesystem::exists(data_dir_ + "/default/2"));
+}
+
 TEST_F(ServerAppTest, RebuildOfAnUnknownViewIsASuggestion) {
   CreateTopic();
   const absl::Status status = Start("sum(n)", {"total"});
