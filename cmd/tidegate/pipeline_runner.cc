@@ -96,7 +96,7 @@ class PipelineRunnerImpl : public PipelineRunner {
   void FinishRebuild();
   // What clients are told; a failure is the last word.
   void SetStatus(absl::Status status);
-  void SetFailed(absl::Status status);
+  void SetFailed(const absl::Status& status);
 
   bool rebuilding() const { return old_build_.has_value(); }
 
@@ -276,7 +276,7 @@ void PipelineRunnerImpl::SetStatus(absl::Status status) {
   if (!failed()) served_->SetStatus(std::move(status));
 }
 
-void PipelineRunnerImpl::SetFailed(absl::Status status) {
+void PipelineRunnerImpl::SetFailed(const absl::Status& status) {
   MutexLock lock(&status_mutex_);
   served_->SetStatus(absl::FailedPreconditionError(status.message()));
   failed_.store(true);
@@ -320,7 +320,7 @@ void PipelineRunnerImpl::RunFold() {
     Log(LogLevel::kError, "pipeline stopped",
         {{"pipeline", options_.name}, {"error", status.message()}});
   }
-  if (!status.ok()) SetFailed(std::move(status));
+  if (!status.ok()) SetFailed(status);
 }
 
 void PipelineRunnerImpl::CheckpointIfDue() {

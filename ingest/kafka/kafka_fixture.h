@@ -51,7 +51,7 @@ class KafkaTest : public testing::Test {
   }
 
   std::unique_ptr<RecordReader> Reader(const std::vector<std::string>& topics,
-                                       KafkaProperties more = {}) {
+                                       const KafkaProperties& more = {}) {
     KafkaReaderOptions options;
     options.properties = properties_;
     options.properties["fetch.wait.max.ms"] = "5";

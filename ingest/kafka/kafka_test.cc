@@ -108,6 +108,7 @@ TEST_F(KafkaTest, ReadsEveryPartitionFairlyAndInOrder) {
   ASSERT_TRUE(broker_->CreateTopic("a", kPartitions).ok());
   for (int p = 0; p < kPartitions; ++p) {
     std::vector<std::string> values;
+    values.reserve(kEach);
     for (int i = 0; i < kEach; ++i) values.push_back(absl::StrCat(i));
     Produce("a", p, values);
   }
@@ -121,7 +122,7 @@ TEST_F(KafkaTest, ReadsEveryPartitionFairlyAndInOrder) {
                   [&] {
                     size_t total = 0;
                     for (auto& [where, list] : read) total += list.size();
-                    return total == kPartitions * kEach;
+                    return total == size_t{kPartitions} * kEach;
                   },
                   &read, /*max_records=*/64)
                   .ok());
@@ -137,6 +138,7 @@ TEST_F(KafkaTest, UnwantedTopicsWaitAndLoseNothing) {
   ASSERT_TRUE(broker_->CreateTopic("table", 1).ok());
   ASSERT_TRUE(broker_->CreateTopic("stream", 1).ok());
   std::vector<std::string> values;
+  values.reserve(1000);
   for (int i = 0; i < 1000; ++i) values.push_back(absl::StrCat(i));
   Produce("stream", 0, values);
   Produce("table", 0, {"row"});

@@ -99,8 +99,8 @@ class Broker:
         )
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._java(
-            "kafka.tools.StorageTool", "format", "-t", cluster, "-c",
-            str(self._config),
+            "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}",
+            f"--config={self._config}",
         ).wait(timeout=_START_TIMEOUT_S)  # fmt: skip
         self._admin: AdminClient | None = None
 

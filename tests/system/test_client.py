@@ -3,6 +3,7 @@ repeats nothing."""
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -20,6 +21,8 @@ from system.subscriber import Subscriber
 pytestmark = [pytest.mark.kafka, pytest.mark.server]
 
 _SETTLE_S = 30
+_CUTS = 8
+_KEYS = 10_000  # several messages of a snapshot
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def test_cut_anywhere_it_misses_and_repeats_nothing(
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     rng = random.Random(seed)
-    keys = [f"key-{number:05}" for number in range(3000)]
+    keys = [f"key-{number:05}" for number in range(_KEYS)]
     for key in keys:
         counters.hit(key)
     counters.flush()
@@ -99,13 +102,25 @@ def test_cut_anywhere_it_misses_and_repeats_nothing(
             proxy.address, "hit_counts", on_delta=watch_for_repeats
         )
         wait_for("a cut in the snapshot", lambda: proxy.cuts >= 1, _SETTLE_S)
-        for _ in range(12):
-            proxy.cut_after_bytes = rng.randrange(1_000, 40_000)
-            for _ in range(2000):
+        replica = subscriber.replica
+
+        def resumed(before: int, by_hand: bool) -> bool:
+            """Sends more until a cut has come and a resume after it."""
+            for _ in range(1000):
                 counters.hit(rng.choice(keys), rng.randrange(100))
             counters.flush()
-            if rng.random() < 0.5:
+            if by_hand:
                 proxy.cut()
+            return replica.resumes > before
+
+        for _ in range(_CUTS):
+            proxy.cut_after_bytes = rng.randrange(70_000, 150_000)
+            wait_for(
+                "a resume",
+                partial(resumed, replica.resumes, rng.random() < 0.5),
+                _SETTLE_S,
+                0.3,
+            )
         proxy.cut_after_bytes = None
         proxy.cut()
         wait_for(
@@ -113,11 +128,11 @@ def test_cut_anywhere_it_misses_and_repeats_nothing(
             _holds(subscriber.rows, counters),
             _SETTLE_S,
         )
-        replica = subscriber.close()
+        subscriber.close()
     totals = {key[0]: row["total"] for key, row in replica.rows.items()}
     assert totals == dict(counters.totals)
     assert repeated == []
-    assert proxy.cuts >= 5 and replica.resumes >= 3, (proxy.cuts, replica)
+    assert proxy.cuts >= _CUTS and replica.resumes >= _CUTS
     assert replica.resets == 0 and replica.snapshots == 1
     assert replica.deltas > 0
 
