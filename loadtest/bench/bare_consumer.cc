@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -12,8 +13,6 @@
 
 namespace tidegate {
 namespace {
-
-constexpr int kBatch = 1000;
 
 struct HandleDeleter {
   void operator()(rd_kafka_t* handle) const { rd_kafka_destroy(handle); }
@@ -83,12 +82,14 @@ absl::Status ConsumeBare(
   }
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue(
       rd_kafka_queue_get_consumer(handle));
-  std::array<rd_kafka_message_t*, kBatch> batch;
+  std::array<rd_kafka_message_t*, kMaxBareBatch> batch;
+  const size_t wanted =
+      static_cast<size_t>(std::clamp(options.batch, 1, kMaxBareBatch));
   ready();
   bool more = true;
   while (more && !stopped()) {
     const ssize_t n =
-        rd_kafka_consume_batch_queue(queue.get(), 100, batch.data(), kBatch);
+        rd_kafka_consume_batch_queue(queue.get(), 100, batch.data(), wanted);
     if (n < 0) return absl::UnavailableError("consuming failed");
     for (ssize_t i = 0; i < n; ++i) {
       const rd_kafka_message_t* message = batch[static_cast<size_t>(i)];

@@ -13,12 +13,17 @@
 
 namespace tidegate {
 
+inline constexpr int kMaxBareBatch = 1000;
+
 struct BareConsumerOptions {
   std::string bootstrap_servers;
   std::string topic;
   int partitions = 4;
   bool from_end = false;  // else from the beginning
   int fetch_wait_max_ms = 100;
+  // Records a call. A call waits until it has so many, or 100 ms: 1 for the
+  // least latency.
+  int batch = 1000;  // at most kMaxBareBatch
 };
 
 // Calls `sink` with each record's key and value until it returns false.

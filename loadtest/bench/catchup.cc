@@ -9,7 +9,7 @@
 #include "base/status_macros.h"
 #include "loadtest/bench/bare_consumer.h"
 #include "loadtest/bench/bench.h"
-#include "loadtest/bench/child_process.h"
+#include "base/child_process.h"
 #include "loadtest/bench/load.h"
 #include "loadtest/bench/server_under_test.h"
 
@@ -36,11 +36,10 @@ absl::StatusOr<Round> RunBare(const BenchOptions& options,
   ASSIGN_OR_RETURN(
       const std::unique_ptr<ChildProcess> child,
       ChildProcess::Start(
-          {std::filesystem::read_symlink("/proc/self/exe").string(), "bench",
+          {OwnBinary(), "bench",
            "bare-consumer", "--bootstrap-servers", options.bootstrap_servers,
            "--topic", topic, "--partitions", absl::StrCat(options.partitions),
-           "--events", absl::StrCat(options.events)},
-          ""));
+           "--events", absl::StrCat(options.events)}));
   ASSIGN_OR_RETURN(const std::string line, child->ReadLine());
   const double seconds = SecondsSince(start);
   ASSIGN_OR_RETURN(const ChildUsage usage, child->Wait());

@@ -163,7 +163,8 @@ absl::StatusOr<Round> RunRound(const BenchOptions& options, int round) {
     bare_status = ConsumeBare(
         {.bootstrap_servers = options.bootstrap_servers,
          .topic = topic,
-         .partitions = options.partitions},
+         .partitions = options.partitions,
+         .batch = 1},
         [] {},
         [&](absl::string_view, absl::string_view value) {
           stamps.Bare(VarintField(value, 1));

@@ -106,11 +106,11 @@ absl::StatusOr<std::unique_ptr<ServerUnderTest>> ServerUnderTest::Start(
   ASSIGN_OR_RETURN(
       server->child_,
       ChildProcess::Start(
-          {std::filesystem::read_symlink("/proc/self/exe").string(), "serve",
+          {OwnBinary(), "serve",
            "--views", dir + "/views.sql", "--bootstrap-servers",
            bootstrap_servers, "--data-dir", dir + "/data", "--listen",
            "127.0.0.1:0", "--http", "127.0.0.1:0"},
-          dir + "/log"));
+          ChildOptions{.stderr_path = dir + "/log"}));
   const absl::StatusOr<std::string> line = server->child_->ReadLine();
   if (!line.ok()) {
     return Annotate(line.status(), "the server did not start");

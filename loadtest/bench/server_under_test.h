@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "loadtest/bench/child_process.h"
+#include "base/child_process.h"
 
 namespace tidegate {
 
