@@ -55,6 +55,7 @@ TEST(LogTest, LevelsBelowTheThresholdAreDropped) {
 TEST(LogTest, LinesOfManyThreadsStayWhole) {
   CaptureStderr();
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([] {
       for (int i = 0; i < 100; ++i) Log(LogLevel::kInfo, "line", {{"i", i}});

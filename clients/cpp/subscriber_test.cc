@@ -230,7 +230,7 @@ TEST(SubscriberTest, StopAndDisconnectFromAnotherThread) {
   options.min_backoff_ms = 1;
   const auto subscriber = Subscriber::Create(options);
   std::vector<std::thread> threads;
-  const absl::Status status = subscriber->Run([&](Event event) {
+  const absl::Status status = subscriber->Run([&](const Event& event) {
     if (event.kind == Kind::kSnapshotEnd) {
       threads.emplace_back([&] { subscriber->Disconnect(); });
     } else if (event.kind == Kind::kChanges) {

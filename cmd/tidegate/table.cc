@@ -78,6 +78,7 @@ std::string FormatTable(const std::vector<std::string>& header,
     return text + "\n";
   };
   std::vector<std::string> rule;
+  rule.reserve(widths.size());
   for (const size_t width : widths) rule.push_back(std::string(width, '-'));
   std::string table = line(header) + line(rule);
   for (const std::vector<std::string>& row : rows) table += line(row);

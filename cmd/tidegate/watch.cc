@@ -186,7 +186,7 @@ int RunWatch(const Arguments& arguments) {
   const auto subscriber = Subscriber::Create(*options);
   SignalThread signals([&subscriber](int) { subscriber->Stop(); });
   absl::Status shown;
-  const absl::Status status = subscriber->Run([&](Event event) {
+  const absl::Status status = subscriber->Run([&](const Event& event) {
     if (event.kind == Event::Kind::kDisconnected) {
       PrintError(absl::StrCat("lost ", options->server, ": ", event.detail,
                               "; again in ", event.retry_after_ms, " ms"));

@@ -12,7 +12,7 @@ namespace tidegate {
 namespace {
 
 constexpr int64_t kMicros = 1'000'000;
-constexpr int64_t kMaxIntervalSeconds = 24 * 3600;
+constexpr int64_t kMaxIntervalSeconds = 86'400;
 
 absl::Status NotServed(absl::string_view field, absl::string_view message) {
   return absl::UnimplementedError(absl::StrCat(

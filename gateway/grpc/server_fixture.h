@@ -104,7 +104,7 @@ class ServerFixture : public testing::Test {
     hub_ = std::make_unique<ViewHub>();
     hub_->Add(pipeline_.get());
   }
-  void StartServer(ServerOptions options = {}) {
+  void StartServer(const ServerOptions& options = {}) {
     stats_ =
         std::make_unique<GatewayStats>(std::vector<std::string>{"things"},
                                        std::vector<std::string>{"default"});
@@ -200,7 +200,7 @@ class ServerFixture : public testing::Test {
     request = grpc::ByteBuffer(&empty, 1);
     stub.UnaryCall(&context, "/grpc.health.v1.Health/Check",
                    grpc::StubOptions(), &request, &response,
-                   [&](grpc::Status s) {
+                   [&](const grpc::Status& s) {
                      std::lock_guard<std::mutex> lock(mutex);
                      status = s;
                      finished = true;

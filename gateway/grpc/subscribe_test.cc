@@ -231,6 +231,7 @@ TEST_F(SubscribeTest, DrainHandsEveryoneOverAndLosesNothing) {
   }
   Put("b", "1");
   std::vector<std::thread> threads;
+  threads.reserve(streams.size());
   for (auto& stream : streams) {
     threads.emplace_back([&stream] {
       EXPECT_EQ(stream->End().error_code(), grpc::StatusCode::UNAVAILABLE);

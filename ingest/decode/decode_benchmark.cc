@@ -46,8 +46,9 @@ void Run(benchmark::State& state, Decoder* decoder,
   state.SetBytesProcessed(bytes);
 }
 
-void BM_Json(benchmark::State& state) {
+void DecodeJson(benchmark::State& state) {
   std::vector<std::string> records;
+  records.reserve(kRecords);
   for (int i = 0; i < kRecords; ++i) {
     records.push_back(absl::StrCat(
         R"({"order_id":"o-)", 1'000'000 + i, R"(","driver_id":)", i * 37,
@@ -57,9 +58,9 @@ void BM_Json(benchmark::State& state) {
   const auto decoder = MakeDecoder(Orders(), kUsed, ".");
   Run(state, decoder->get(), records);
 }
-BENCHMARK(BM_Json);
+BENCHMARK(DecodeJson);
 
-void BM_Protobuf(benchmark::State& state) {
+void DecodeProtobuf(benchmark::State& state) {
   const std::string name =
       absl::StrCat("decode_benchmark.", getpid(), ".proto");
   const auto dir = std::filesystem::temp_directory_path();
@@ -77,12 +78,13 @@ void BM_Protobuf(benchmark::State& state) {
     std::abort();
   }
   std::vector<std::string> records;
+  records.reserve(kRecords);
   for (int i = 0; i < kRecords; ++i) {
     std::string record;
     PutTag(&record, 1, WireType::kLengthDelimited);
     PutLengthPrefixed(&record, absl::StrCat("o-", 1'000'000 + i));
     PutTag(&record, 2, WireType::kVarint);
-    PutVarint64(&record, i * 37);
+    PutVarint64(&record, uint64_t{37} * i);
     PutTag(&record, 3, WireType::kLengthDelimited);
     PutLengthPrefixed(&record, "north-west");
     PutTag(&record, 4, WireType::kFixed64);
@@ -95,7 +97,7 @@ void BM_Protobuf(benchmark::State& state) {
   }
   Run(state, decoder->get(), records);
 }
-BENCHMARK(BM_Protobuf);
+BENCHMARK(DecodeProtobuf);
 
 }  // namespace
 }  // namespace tidegate

@@ -225,6 +225,7 @@ class ProtobufDecoder : public Decoder {
     const Field* const field = message.FindFieldByName(column.name);
     if (field == nullptr) {
       std::vector<std::string> names;
+      names.reserve(message.field_count());
       for (int i = 0; i < message.field_count(); ++i) {
         names.push_back(message.field(i)->name());
       }

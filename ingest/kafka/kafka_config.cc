@@ -128,7 +128,7 @@ absl::StatusOr<KafkaHandle> MakeKafkaHandle(KafkaRole role, KafkaConf conf) {
     return absl::InvalidArgumentError(
         absl::StrCat("cannot make a kafka client: ", error));
   }
-  conf.release();  // the handle owns it now
+  (void)conf.release();  // the handle owns it now
   return KafkaHandle(handle);
 }
 

@@ -3,20 +3,17 @@
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <memory>
-#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "loadtest/bench/bare_handle.h"
 
 namespace tidegate {
 namespace {
 
-struct HandleDeleter {
-  void operator()(rd_kafka_t* handle) const { rd_kafka_destroy(handle); }
-};
 struct ListDeleter {
   void operator()(rd_kafka_topic_partition_list_t* list) const {
     rd_kafka_topic_partition_list_destroy(list);
@@ -28,10 +25,8 @@ struct QueueDeleter {
   }
 };
 
-absl::StatusOr<std::unique_ptr<rd_kafka_t, HandleDeleter>> MakeConsumer(
-    const BareConsumerOptions& options) {
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  const std::array<std::pair<const char*, std::string>, 7> settings = {{
+BareSettings Settings(const BareConsumerOptions& options) {
+  return {
       {"bootstrap.servers", options.bootstrap_servers},
       {"group.id", "tidegate-bench"},
       {"enable.auto.commit", "false"},
@@ -39,22 +34,7 @@ absl::StatusOr<std::unique_ptr<rd_kafka_t, HandleDeleter>> MakeConsumer(
       {"queued.min.messages", "1000000"},
       {"queued.max.messages.kbytes", "262144"},
       {"fetch.wait.max.ms", absl::StrCat(options.fetch_wait_max_ms)},
-  }};
-  char error[512];
-  for (const auto& [name, value] : settings) {
-    if (rd_kafka_conf_set(conf, name, value.c_str(), error, sizeof(error)) !=
-        RD_KAFKA_CONF_OK) {
-      rd_kafka_conf_destroy(conf);
-      return absl::InvalidArgumentError(error);
-    }
-  }
-  rd_kafka_t* handle =
-      rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
-  if (handle == nullptr) {
-    rd_kafka_conf_destroy(conf);
-    return absl::UnavailableError(error);
-  }
-  return std::unique_ptr<rd_kafka_t, HandleDeleter>(handle);
+  };
 }
 
 }  // namespace
@@ -64,9 +44,8 @@ absl::Status ConsumeBare(
     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)>
         sink,
     const std::function<bool()>& stopped) {
-  auto made = MakeConsumer(options);
-  if (!made.ok()) return made.status();
-  rd_kafka_t* const handle = made->get();
+  ASSIGN_OR_RETURN(const BareHandle made, MakeBareConsumer(Settings(options)));
+  rd_kafka_t* const handle = made.get();
   rd_kafka_poll_set_consumer(handle);
   std::unique_ptr<rd_kafka_topic_partition_list_t, ListDeleter> list(
       rd_kafka_topic_partition_list_new(options.partitions));

@@ -2,14 +2,13 @@
 
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "base/child_process.h"
 #include "base/status_macros.h"
 #include "loadtest/bench/bare_consumer.h"
 #include "loadtest/bench/bench.h"
-#include "base/child_process.h"
 #include "loadtest/bench/load.h"
 #include "loadtest/bench/server_under_test.h"
 
@@ -35,11 +34,11 @@ absl::StatusOr<Round> RunBare(const BenchOptions& options,
   const auto start = SteadyClock::now();
   ASSIGN_OR_RETURN(
       const std::unique_ptr<ChildProcess> child,
-      ChildProcess::Start(
-          {OwnBinary(), "bench",
-           "bare-consumer", "--bootstrap-servers", options.bootstrap_servers,
-           "--topic", topic, "--partitions", absl::StrCat(options.partitions),
-           "--events", absl::StrCat(options.events)}));
+      ChildProcess::Start({OwnBinary(), "bench", "bare-consumer",
+                           "--bootstrap-servers", options.bootstrap_servers,
+                           "--topic", topic, "--partitions",
+                           absl::StrCat(options.partitions), "--events",
+                           absl::StrCat(options.events)}));
   ASSIGN_OR_RETURN(const std::string line, child->ReadLine());
   const double seconds = SecondsSince(start);
   ASSIGN_OR_RETURN(const ChildUsage usage, child->Wait());

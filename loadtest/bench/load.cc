@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "loadtest/bench/bare_handle.h"
 #include "loadtest/bench/workload.h"
 
 namespace tidegate {
@@ -20,31 +21,6 @@ namespace {
 constexpr int kAdminTimeoutMs = 30'000;
 constexpr int kFlushTimeoutMs = 120'000;
 constexpr int kPollEvery = 1000;
-
-struct HandleDeleter {
-  void operator()(rd_kafka_t* handle) const { rd_kafka_destroy(handle); }
-};
-using Handle = std::unique_ptr<rd_kafka_t, HandleDeleter>;
-
-absl::StatusOr<Handle> MakeProducer(
-    const std::vector<std::pair<const char*, std::string>>& settings) {
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  char error[512];
-  for (const auto& [name, value] : settings) {
-    if (rd_kafka_conf_set(conf, name, value.c_str(), error, sizeof(error)) !=
-        RD_KAFKA_CONF_OK) {
-      rd_kafka_conf_destroy(conf);
-      return absl::InvalidArgumentError(error);
-    }
-  }
-  rd_kafka_t* handle =
-      rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error));
-  if (handle == nullptr) {
-    rd_kafka_conf_destroy(conf);
-    return absl::UnavailableError(error);
-  }
-  return Handle(handle);
-}
 
 absl::Status ToStatus(rd_kafka_resp_err_t error, absl::string_view what) {
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
@@ -74,8 +50,9 @@ absl::Status Produce(rd_kafka_t* handle, const OrderLoad& load, int partition,
 
 absl::Status CreateBenchTopic(const std::string& bootstrap_servers,
                               const std::string& topic, int partitions) {
-  ASSIGN_OR_RETURN(const Handle handle,
-                   MakeProducer({{"bootstrap.servers", bootstrap_servers}}));
+  ASSIGN_OR_RETURN(
+      const BareHandle handle,
+      MakeBareProducer({{"bootstrap.servers", bootstrap_servers}}));
   char error[512];
   rd_kafka_NewTopic_t* wanted =
       rd_kafka_NewTopic_new(topic.c_str(), partitions, 1, error, sizeof(error));
@@ -105,11 +82,12 @@ absl::Status CreateBenchTopic(const std::string& bootstrap_servers,
 
 absl::Status ProduceOrders(const OrderLoad& load,
                            const std::function<void(int64_t)>& before) {
-  ASSIGN_OR_RETURN(const Handle handle,
-                   MakeProducer({{"bootstrap.servers", load.bootstrap_servers},
-                                 {"acks", "1"},
-                                 {"linger.ms", load.rate > 0 ? "1" : "20"},
-                                 {"queue.buffering.max.messages", "1000000"}}));
+  ASSIGN_OR_RETURN(
+      const BareHandle handle,
+      MakeBareProducer({{"bootstrap.servers", load.bootstrap_servers},
+                        {"acks", "1"},
+                        {"linger.ms", load.rate > 0 ? "1" : "20"},
+                        {"queue.buffering.max.messages", "1000000"}}));
   using SteadyClock = std::chrono::steady_clock;
   const auto start = SteadyClock::now();
   std::string key;

@@ -106,10 +106,9 @@ absl::StatusOr<std::unique_ptr<ServerUnderTest>> ServerUnderTest::Start(
   ASSIGN_OR_RETURN(
       server->child_,
       ChildProcess::Start(
-          {OwnBinary(), "serve",
-           "--views", dir + "/views.sql", "--bootstrap-servers",
-           bootstrap_servers, "--data-dir", dir + "/data", "--listen",
-           "127.0.0.1:0", "--http", "127.0.0.1:0"},
+          {OwnBinary(), "serve", "--views", dir + "/views.sql",
+           "--bootstrap-servers", bootstrap_servers, "--data-dir",
+           dir + "/data", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"},
           ChildOptions{.stderr_path = dir + "/log"}));
   const absl::StatusOr<std::string> line = server->child_->ReadLine();
   if (!line.ok()) {

@@ -176,6 +176,7 @@ std::vector<std::string> GroupedModel(const std::vector<SourceRow>& rows) {
     if (row.passes()) groups[KeyOf(row)].Add(row);
   }
   std::vector<std::string> texts;
+  texts.reserve(groups.size());
   for (const auto& [key, group] : groups) texts.push_back(group.Text());
   return texts;
 }
@@ -188,6 +189,7 @@ std::vector<std::string> KeyedModel(const std::vector<SourceRow>& rows) {
     if (kept == nullptr || row.order > kept->order) kept = &row;
   }
   std::vector<std::string> texts;
+  texts.reserve(last.size());
   for (const auto& [key, row] : last) {
     texts.push_back(absl::StrCat(Group::Quoted(row->s), "|",
                                  Group::Quoted(row->k), "|", *row->x));

@@ -74,7 +74,9 @@ bool DoubleArithmetic(Op op, double a, double b, double* out) {
   return true;
 }
 
-absl::string_view Symbol(Op op) {
+}  // namespace
+
+absl::string_view ArithmeticSymbol(Op op) {
   switch (op) {
     case Op::kAdd:
       return "+";
@@ -90,8 +92,6 @@ absl::string_view Symbol(Op op) {
       return "?";
   }
 }
-
-}  // namespace
 
 bool Arithmetic(Op op, Type type, const Datum& a, const Datum& b,
                 Datum* result) {
@@ -114,11 +114,12 @@ bool Arithmetic(Op op, Type type, const Datum& a, const Datum& b,
 absl::Status ArithmeticError(Op op, Type type, const Datum& a, const Datum& b) {
   const bool by_zero = (op == Op::kDivide || op == Op::kModulo) &&
                        (type == Type::kDouble ? b.d == 0 : b.i == 0);
-  return absl::OutOfRangeError(absl::StrCat(
-      by_zero ? "division by zero"
-              : absl::StrCat(absl::AsciiStrToLower(TypeName(type)),
-                             " out of range"),
-      ": ", DatumText(type, a), " ", Symbol(op), " ", DatumText(type, b)));
+  return absl::OutOfRangeError(
+      absl::StrCat(by_zero ? "division by zero"
+                           : absl::StrCat(absl::AsciiStrToLower(TypeName(type)),
+                                          " out of range"),
+                   ": ", DatumText(type, a), " ", ArithmeticSymbol(op), " ",
+                   DatumText(type, b)));
 }
 
 bool Negate(Type type, const Datum& a, Datum* result) {

@@ -3,10 +3,14 @@
 #define TIDEGATE_VIEWS_PLAN_ARITHMETIC_H_
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "views/plan/datum.h"
 #include "views/plan/expr.h"
 
 namespace tidegate {
+
+// "+" for kAdd and so on; "?" for what is not arithmetic.
+absl::string_view ArithmeticSymbol(Op op);
 
 // a `op` b for kAdd, kSubtract, kMultiply, kDivide and kModulo of two INT,
 // BIGINT or DOUBLE PRECISION; NULL if either is. False, with `result` as it

@@ -22,7 +22,7 @@ const Datum kFalse = Datum::Bool(false);
 const Datum kNull = Datum::Null();
 
 // The result as text, or the error's.
-std::string Answer(const Expr& expr, std::vector<Datum> row = {}) {
+std::string Answer(const Expr& expr, const std::vector<Datum>& row = {}) {
   TextArena arena;
   Datum result;
   const absl::Status status = Evaluate(expr, row, &arena, &result);
@@ -176,8 +176,9 @@ TEST(EvaluateTest, LikeTakesItsEscapeFromTheConstants) {
 }
 
 TEST(EvaluateTest, InWithNulls) {
-  const auto in = [](Datum operand, std::vector<Datum> list) {
+  const auto in = [](Datum operand, const std::vector<Datum>& list) {
     std::vector<Expr> elements;
+    elements.reserve(list.size());
     for (const Datum& d : list) elements.push_back(Constant(Type::kInt, d));
     return Answer(In(Constant(Type::kInt, operand), std::move(elements)));
   };
@@ -263,6 +264,7 @@ TEST(EvaluateTest, AndOrSkipTheirRightSide) {
 
 TEST(EvaluateTest, UsesTheWholeStack) {
   std::vector<Expr> list;
+  list.reserve(kMaxExprStack - 1);
   for (int i = 0; i < kMaxExprStack - 1; ++i) list.push_back(Bigint(i));
   const Expr expr = In(Bigint(kMaxExprStack - 2), std::move(list));
   ASSERT_EQ(expr.max_stack, kMaxExprStack);

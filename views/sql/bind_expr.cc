@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/suggest.h"
+#include "views/plan/arithmetic.h"
 
 namespace tidegate::sql {
 namespace {
@@ -19,23 +20,6 @@ bool IsNumeric(Type type) {
 bool Widens(Type from, Type to) {
   return IsNumeric(from) && IsNumeric(to) &&
          static_cast<int>(from) <= static_cast<int>(to);
-}
-
-absl::string_view Symbol(Op op) {
-  switch (op) {
-    case Op::kAdd:
-      return "+";
-    case Op::kSubtract:
-      return "-";
-    case Op::kMultiply:
-      return "*";
-    case Op::kDivide:
-      return "/";
-    case Op::kModulo:
-      return "%";
-    default:
-      return "?";
-  }
 }
 
 }  // namespace
@@ -267,8 +251,8 @@ TypedPtr ExprBinder::BindTimeShift(const Node& node) {
   if (time == nullptr) return nullptr;
   if (!CanCoerce(*time, Type::kTimestamptz)) {
     reporter_->Error(node.span,
-                     absl::StrCat("cannot apply ", Symbol(node.op), " to ",
-                                  ShowType(*time), " and INTERVAL"),
+                     absl::StrCat("cannot apply ", ArithmeticSymbol(node.op),
+                                  " to ", ShowType(*time), " and INTERVAL"),
                      "an INTERVAL goes with a TIMESTAMPTZ");
     return nullptr;
   }
@@ -300,10 +284,11 @@ TypedPtr ExprBinder::BindArithmetic(const Node& node, TypedPtr left,
                                        right->type == Type::kVarchar)) {
       help = "write || to join text";
     }
-    reporter_->Error(node.span,
-                     absl::StrCat("cannot apply ", Symbol(node.op), " to ",
-                                  ShowType(*left), " and ", ShowType(*right)),
-                     help);
+    reporter_->Error(
+        node.span,
+        absl::StrCat("cannot apply ", ArithmeticSymbol(node.op), " to ",
+                     ShowType(*left), " and ", ShowType(*right)),
+        help);
     return nullptr;
   }
   left = Coerce(std::move(left), type);

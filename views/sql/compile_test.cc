@@ -44,6 +44,7 @@ ViewPlan CompileView(absl::string_view view) {
 
 std::vector<std::string> Show(const std::vector<OutputColumn>& columns) {
   std::vector<std::string> out;
+  out.reserve(columns.size());
   for (const OutputColumn& column : columns) {
     out.push_back(absl::StrCat(column.name, " ", TypeName(column.type)));
   }

@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <thread>
+#include <utility>
 
+#include "base/status_macros.h"
 #include "gmock/gmock.h"
 #include "views/store/simulated_store.h"
 #include "views/store/store_testing.h"
@@ -24,12 +26,12 @@ class MaterializedStoreTest : public testing::Test {
 
   absl::Status TryOpen() {
     store_.reset();
-    auto opened = MaterializedStore::Open(
-        &simulated_, options_, policy_,
-        std::string(kIncarnationBytes, static_cast<char>('a' + starts_++)),
-        Ms(0));
-    if (opened.ok()) store_ = *std::move(opened);
-    return opened.status();
+    std::string incarnation(kIncarnationBytes,
+                            static_cast<char>('a' + starts_++));
+    ASSIGN_OR_RETURN(store_,
+                     MaterializedStore::Open(&simulated_, options_, policy_,
+                                             std::move(incarnation), Ms(0)));
+    return absl::OkStatus();
   }
   void Open() { TG_ASSERT_OK(TryOpen()); }
 
@@ -267,7 +269,7 @@ TEST_F(MaterializedStoreTest, LogIsTrimmedOnlyBelowThePreviousCheckpoint) {
 TEST_F(MaterializedStoreTest, LogIsTrimmedByAge) {
   options_.log_retention_ms = 5000;
   Open();
-  for (int i = 1; i <= 10; ++i) Put("a", "x", kView, i * 1000);
+  for (int64_t i = 1; i <= 10; ++i) Put("a", "x", kView, i * 1000);
   TG_ASSERT_OK(store_->Checkpoint(Ms(10'000)));
   Put("a", "y", kView, 12'500);
   TG_ASSERT_OK(store_->Checkpoint(Ms(12'500)));

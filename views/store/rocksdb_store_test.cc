@@ -83,7 +83,7 @@ TEST(RocksDbStore, WorksOnTheDisk) {
 
 TEST(RocksDbStore, LeftoverFilesAreRemoved) {
   const Directory directory;
-  const std::string path = directory.path();
+  const std::string& path = directory.path();
   OpenRocksDbStore(path, {}).value().reset();
   std::ofstream(path + "/ingest/0.sst") << "half a file";
   const auto store = OpenRocksDbStore(path, {}).value();

@@ -14,18 +14,15 @@
 #include "views/store/read_view.h"
 #include "views/store/store.h"
 
-#define TG_ASSERT_OK(expr)                                  \
-  do {                                                      \
-    const absl::Status tg_assert_status = (expr);           \
-    ASSERT_TRUE(tg_assert_status.ok()) << tg_assert_status; \
-  } while (false)
-#define TG_EXPECT_OK(expr)                                  \
-  do {                                                      \
-    const absl::Status tg_expect_status = (expr);           \
-    EXPECT_TRUE(tg_expect_status.ok()) << tg_expect_status; \
-  } while (false)
+#define TG_ASSERT_OK(expr) ASSERT_TRUE(::tidegate::StatusIsOk(expr))
+#define TG_EXPECT_OK(expr) EXPECT_TRUE(::tidegate::StatusIsOk(expr))
 
 namespace tidegate {
+
+inline testing::AssertionResult StatusIsOk(const absl::Status& status) {
+  if (status.ok()) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << status;
+}
 
 // Rows given by a map; no value deletes.
 class MapRows : public RowSource {

@@ -1,4 +1,5 @@
 // demo: a broker, a generator, the server and a measuring client, seen live.
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -12,12 +13,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/child_process.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "cmd/tidegate/commands.h"
-#include "cmd/tidegate/demo/child.h"
 #include "cmd/tidegate/demo/generator.h"
 #include "cmd/tidegate/demo/picture.h"
 #include "cmd/tidegate/demo/rides_sql.h"
@@ -134,11 +135,14 @@ class Client {
  public:
   absl::Status Start(const std::string& server) {
     ASSIGN_OR_RETURN(
-        child_, Child::Start(OwnBinary(), {"demo-client", "--server", server}));
+        child_,
+        ChildProcess::Start({OwnBinary(), "demo-client", "--server", server},
+                            ChildOptions{.pipe_input = true}));
     thread_ = std::thread([this] {
-      std::string line;
-      while (child_->ReadLine(&line)) {
-        const auto report = ParseReport(line);
+      while (true) {
+        const absl::StatusOr<std::string> line = child_->ReadLine();
+        if (!line.ok()) break;
+        const auto report = ParseReport(*line);
         if (!report.ok()) continue;
         MutexLock lock(&mutex_);
         report_ = *report;
@@ -169,13 +173,15 @@ class Client {
       while (!ended_ && steady_clock::now() < deadline) {
         changed_.WaitFor(&mutex_, milliseconds(100));
       }
+      if (!ended_) child_->Signal(SIGKILL);
     }
     if (thread_.joinable()) thread_.join();
+    (void)child_->Wait();
     return report();
   }
 
  private:
-  std::unique_ptr<Child> child_;
+  std::unique_ptr<ChildProcess> child_;
   Mutex mutex_;
   CondVar changed_;
   DemoReport report_ ABSL_GUARDED_BY(mutex_);

@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/status_macros.h"
 #include "clients/cpp/subscriber.h"
 #include "clients/cpp/view_client.h"
 #include "clients/history/checker.h"
@@ -37,7 +38,7 @@ constexpr int64_t kStartTimeoutMs = 20'000;
 constexpr int64_t kSettleTimeoutMs = 10'000;
 constexpr int kRetryMs = 20;
 constexpr int kReportMs = 200;
-constexpr int kCutMs = 700;  // a subscriber loses its connection this often
+constexpr int64_t kCutMs = 700;  // a subscriber loses its connection this often
 constexpr uint32_t kPageRows = 1'000;
 constexpr size_t kMaxProblems = 10;
 // The view that the picture shows; a column with the producer's stamp.
@@ -140,7 +141,7 @@ absl::Status Watched::Start(uint64_t seed) {
   options.seed = seed;
   subscriber_ = client::Subscriber::Create(options);
   thread_ = std::thread([this] {
-    const absl::Status status = subscriber_->Run([this](Event event) {
+    const absl::Status status = subscriber_->Run([this](const Event& event) {
       Take(event);
       return true;
     });
@@ -218,8 +219,9 @@ absl::StatusOr<client::StreamPosition> Watched::Scan(
     const auto line = RowLine(*rows_, row);
     if (!line.ok()) return false;
     auto entry = ParseRowLine(*line);
-    if (entry.ok()) rows->insert(*std::move(entry));
-    return entry.ok();
+    if (!entry.ok()) return false;
+    rows->insert(*std::move(entry));
+    return true;
   });
 }
 
@@ -263,8 +265,7 @@ class DemoClient {
   absl::Status Start() {
     uint64_t seed = 1;
     for (const auto& watched : watched_) {
-      const absl::Status status = watched->Start(seed++);
-      if (!status.ok()) return status;
+      RETURN_IF_ERROR(watched->Start(seed++));
     }
     return absl::OkStatus();
   }

@@ -39,6 +39,7 @@ DemoRecord RideGenerator::DriverRecord(int driver) {
 
 std::vector<DemoRecord> RideGenerator::Drivers() {
   std::vector<DemoRecord> records;
+  records.reserve(kDemoDrivers);
   for (int driver = 0; driver < kDemoDrivers; ++driver) {
     records.push_back(DriverRecord(driver));
   }
