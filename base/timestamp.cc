@@ -136,7 +136,8 @@ constexpr int64_t kEndDay = 2'932'897;
 
 std::string FormatTimestamp(int64_t micros) {
   const int64_t seconds = FloorDivide(micros, kMicrosPerSecond);
-  const int64_t fraction = micros - seconds * kMicrosPerSecond;
+  const int64_t fraction =
+      (micros % kMicrosPerSecond + kMicrosPerSecond) % kMicrosPerSecond;
   const int64_t days = FloorDivide(seconds, kSecondsPerDay);
   const int64_t of_day = seconds - days * kSecondsPerDay;
   // std::chrono's calendar ends at the year 32767; 400 years are 146,097 days.

@@ -93,6 +93,48 @@ def _check(path: Path) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr[-2000:]
 
 
+_COUNTER = """
+#include "base/mutex.h"
+
+namespace tidegate {
+
+class Counter {
+ public:
+  void Add() {
+    LOCK
+    ++count_;
+  }
+
+ private:
+  Mutex mutex_;
+  int count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace tidegate
+"""
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_write_without_the_lock_is_found(
+    tmp_path: Path, locked: bool
+) -> None:
+    source = tmp_path / "counter.cc"
+    lock = "MutexLock lock(&mutex_);" if locked else ""
+    source.write_text(_COUNTER.replace("LOCK", lock))
+    done = subprocess.run(
+        [
+            "clang-tidy", "--quiet", f"--config-file={ROOT / '.clang-tidy'}",
+            str(source), "--", "-std=c++20", f"-I{ROOT}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert (done.returncode == 0) == locked, done.stdout + done.stderr
+    found = "requires holding mutex 'mutex_' exclusively" in done.stdout
+    assert found != locked
+
+
 def test_clang_tidy(full: bool, capsys: pytest.CaptureFixture[str]) -> None:
     commands = _commands()
     sources = [p for p in cpp_files() if p.suffix == ".cc" and p in commands]

@@ -67,9 +67,10 @@ class DyingStore final : public Store {
     dead_ = dead_ || dies_(step);
     return dead_;
   }
-  absl::Status Step(const char* name, std::function<absl::Status()> write) {
+  absl::Status Step(const char* name,
+                    const std::function<absl::Status()>& write) {
     if (Dying(absl::StrCat("before ", name))) return Dead();
-    const absl::Status status = write();
+    absl::Status status = write();
     if (Dying(absl::StrCat("after ", name))) return Dead();
     return status;
   }
