@@ -20,13 +20,14 @@ bool BeforeName(const ViewHub::View& view, absl::string_view name) {
 
 absl::Status ServedPipeline::status() const {
   MutexLock lock(&mutex_);
-  return status_;
+  return absl::Status(status_code_, status_message_);
 }
 
-void ServedPipeline::SetStatus(absl::Status status) {
+void ServedPipeline::SetStatus(const absl::Status& status) {
   {
     MutexLock lock(&mutex_);
-    status_ = std::move(status);
+    status_code_ = status.code();
+    status_message_ = std::string(status.message());
   }
   NotifyCommitted();
 }
