@@ -58,7 +58,7 @@ class FoldLoopImpl final : public FoldLoop {
   void WaitAtMost(int timeout_ms);
   std::string Rebuild() const;
   absl::Status Deleted(const absl::Status& why) const;
-  void SetStatus(absl::Status status);
+  void SetStatus(const absl::Status& status);
 
   absl::Status RunUntilStopped();
   absl::Status Fail(absl::Status status);
@@ -166,8 +166,8 @@ absl::Status FoldLoopImpl::Deleted(const absl::Status& why) const {
                    Rebuild(), "`"));
 }
 
-void FoldLoopImpl::SetStatus(absl::Status status) {
-  if (parts_.served != nullptr) parts_.served->SetStatus(std::move(status));
+void FoldLoopImpl::SetStatus(const absl::Status& status) {
+  if (parts_.served != nullptr) parts_.served->SetStatus(status);
 }
 
 absl::Status FoldLoopImpl::Start() {
