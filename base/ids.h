@@ -44,7 +44,10 @@ using EventTime = StrongId<struct EventTimeTag, int64_t>;
 // When we saw it, by our own clock, in microseconds since 1970 (UTC).
 using ProcessingTime = StrongId<struct ProcessingTimeTag, int64_t>;
 
+// Before every time that an event can have.
 inline constexpr EventTime kNoEventTime{std::numeric_limits<int64_t>::min()};
+// After every time that an event can have.
+inline constexpr EventTime kNeverEventTime{std::numeric_limits<int64_t>::max()};
 
 }  // namespace tidegate
 

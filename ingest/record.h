@@ -29,7 +29,17 @@ struct RawRecord {
   absl::string_view key;
   bool has_value = false;
   absl::string_view value;
+  // Set on a record that `tidegate replay` sent back: the text of its
+  // kReplayViewsHeader.
+  bool is_replay = false;
+  absl::string_view replay_views;
 };
+
+// Of a dead letter and, for the first, of a record that is sent back: which
+// views it is for, as "v1,v2@START/START" (see FormatReplayTarget).
+inline constexpr char kReplayViewsHeader[] = "tidegate.replay.views";
+// Where a record that was sent back came from first: "topic/partition/offset".
+inline constexpr char kReplayOriginHeader[] = "tidegate.replay.origin";
 
 // Fnv1a64 over what identifies a record's content, for PartitionPosition.
 uint64_t RecordHash(const RawRecord& record);
@@ -45,6 +55,7 @@ struct PartitionBounds {
 // never joins a group. Runs on the fold thread, except Wake().
 class RecordReader {
  public:
+  using Wanted = absl::FunctionRef<bool(int topic, PartitionId partition)>;
   virtual ~RecordReader() = default;
 
   // The partitions of topic number `topic`, from the broker. NotFound if there
@@ -68,18 +79,22 @@ class RecordReader {
   virtual absl::Status Start(int topic, PartitionId partition,
                              Offset offset) = 0;
   // Hands over what is ready, at most `max_records`, at most `timeout_ms`
-  // waiting for the first; in offset order per partition. Only topics for which
-  // `wanted` (by topic number) is true are taken; the others' records wait in
-  // their own queues. Returns how many. OutOfRange if an offset that is to be
-  // read is gone (retention), NotFound if a topic or partition is gone: fatal,
-  // with topic, partition and offset in the message. Passing trouble (broker
-  // away) is not an error here: it is counted and logged.
+  // waiting for the first; in offset order per partition. Only partitions for
+  // which `wanted` is true are taken (it is asked before each batch); the
+  // others' records wait in their own queues. Returns how many. OutOfRange if
+  // an offset that is to be read is gone (retention), NotFound if a topic or
+  // partition is gone: fatal, with topic, partition and offset in the message.
+  // Passing trouble (broker away) is not an error here: it is counted and
+  // logged.
   virtual absl::StatusOr<int> Poll(
-      const std::vector<bool>& wanted, int max_records, int timeout_ms,
+      Wanted wanted, int max_records, int timeout_ms,
       absl::FunctionRef<void(const RawRecord&)> sink) = 0;
   // The end of a partition was reached: everything below `high` as known to
   // the reader has been handed over.
   virtual bool AtEnd(int topic, PartitionId partition) const = 0;
+  // The partition's leader is up and has answered within a bounded time: so
+  // AtEnd() says something of the present. Never true by silence.
+  virtual bool Answering(int topic, PartitionId partition) const = 0;
   // Ends a Poll that waits; from any thread.
   virtual void Wake() = 0;
   // Reports positions to the consumer group, for lag tools only; best effort.
@@ -93,9 +108,13 @@ struct DeadLetter {
   PartitionId partition;
   Offset offset;
   int64_t timestamp_ms = 0;
-  std::string reason;              // "undecodable", "expression"
+  std::string reason;              // a DivertReasonName()
   std::string detail;              // the message
   std::vector<std::string> views;  // empty: all that read the source
+  std::string replay_views;        // as in kReplayViewsHeader; empty: all
+  // Of the pipeline when the verdict was taken; kNoEventTime: it had none.
+  EventTime watermark = kNoEventTime;
+  std::string pipeline;
   std::optional<std::string> key;  // whole, as it came
   std::optional<std::string> value;
 };

@@ -32,14 +32,17 @@ class FakeReadView : public ReadView {
     return EventTime(static_cast<int64_t>(seq_.value()));
   }
   absl::StatusOr<bool> GetRow(ViewId view, absl::string_view key,
-                              std::string* row) const override {
+                              std::string* row,
+                              bool* corrected) const override {
     const ModelRows& rows = Rows(view);
     const auto at = rows.find(key);
     if (at == rows.end()) return false;
     *row = at->second;
+    if (corrected != nullptr) *corrected = false;
     return true;
   }
-  std::unique_ptr<ViewIterator> NewIterator(ViewId view) const override;
+  std::unique_ptr<ViewIterator> NewIterator(ViewId view,
+                                            Which which) const override;
   const ModelRows& Rows(ViewId view) const {
     static const ModelRows none;
     const auto at = state_->find(view);
@@ -55,21 +58,32 @@ class FakeViewIterator : public ViewIterator {
  public:
   FakeViewIterator(std::shared_ptr<const FakeReadView> view, ViewId id)
       : view_(std::move(view)), rows_(view_->Rows(id)), at_(rows_.end()) {}
-  void Seek(absl::string_view key) override { at_ = rows_.lower_bound(key); }
+  void Seek(absl::string_view key) override {
+    at_ = rows_.lower_bound(key);
+    Load();
+  }
   bool Valid() const override { return at_ != rows_.end(); }
-  void Next() override { ++at_; }
+  void Next() override {
+    ++at_;
+    Load();
+  }
   absl::string_view key() const override { return at_->first; }
-  absl::string_view row() const override { return at_->second; }
+  const StoredEntry& entry() const override { return entry_; }
   absl::Status status() const override { return absl::OkStatus(); }
 
  private:
+  void Load() {
+    if (Valid()) entry_ = {true, false, at_->second, "s"};
+  }
+
   const std::shared_ptr<const FakeReadView> view_;
   const ModelRows& rows_;
   ModelRows::const_iterator at_;
+  StoredEntry entry_;
 };
 
 inline std::unique_ptr<ViewIterator> FakeReadView::NewIterator(
-    ViewId view) const {
+    ViewId view, Which /*which*/) const {
   return std::make_unique<FakeViewIterator>(
       std::static_pointer_cast<const FakeReadView>(shared_from_this()), view);
 }

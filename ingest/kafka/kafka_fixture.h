@@ -18,6 +18,8 @@
 
 namespace tidegate {
 
+inline constexpr auto kAllTopics = [](int, PartitionId) { return true; };
+
 inline constexpr std::chrono::seconds kPatience(30);
 
 class KafkaTest : public testing::Test {
@@ -75,10 +77,12 @@ class KafkaTest : public testing::Test {
         return absl::DeadlineExceededError("the test's patience ended");
       }
       const auto count =
-          reader->Poll(wanted, max_records, 100, [&](const RawRecord& r) {
-            (*read)[{r.topic, r.partition.value()}].push_back(
-                absl::StrCat(r.offset.value(), ":", r.value));
-          });
+          reader->Poll([&](int topic, PartitionId) { return wanted[topic]; },
+                       max_records, 100,
+                       [&](const RawRecord& r) {
+                         (*read)[{r.topic, r.partition.value()}].push_back(
+                             absl::StrCat(r.offset.value(), ":", r.value));
+                       });
       if (!count.ok()) return count.status();
       EXPECT_LE(*count, max_records);
     }

@@ -143,12 +143,15 @@ class KafkaReader : public RecordReader {
 
   absl::Status Start(int topic, PartitionId id, Offset offset) override;
   absl::StatusOr<int> Poll(
-      const std::vector<bool>& wanted, int max_records, int timeout_ms,
+      Wanted wanted, int max_records, int timeout_ms,
       absl::FunctionRef<void(const RawRecord&)> sink) override;
   bool AtEnd(int topic, PartitionId partition) const override {
     for (const ReadPartition& p : partitions_) {
       if (p.topic == topic && p.id == partition) return p.at_end;
     }
+    return false;
+  }
+  bool Answering(int /*topic*/, PartitionId /*partition*/) const override {
     return false;
   }
   void Wake() override { waker_.Interrupt(); }
@@ -158,7 +161,7 @@ class KafkaReader : public RecordReader {
   absl::Status MakeConsumer();
   void ReleaseHeld();
   void ServeClient();
-  int Drain(const std::vector<bool>& wanted, int max_records,
+  int Drain(Wanted wanted, int max_records,
             absl::FunctionRef<void(const RawRecord&)> sink);
   int Take(ReadPartition& partition, int most,
            absl::FunctionRef<void(const RawRecord&)> sink);
@@ -259,7 +262,7 @@ void KafkaReader::ServeClient() {
 }
 
 absl::StatusOr<int> KafkaReader::Poll(
-    const std::vector<bool>& wanted, int max_records, int timeout_ms,
+    Wanted wanted, int max_records, int timeout_ms,
     absl::FunctionRef<void(const RawRecord&)> sink) {
   ReleaseHeld();
   const auto deadline = SteadyClock::now() + milliseconds(timeout_ms);
@@ -277,13 +280,13 @@ absl::StatusOr<int> KafkaReader::Poll(
 
 // An equal share to every wanted partition first, then what is left over to
 // whoever has more; who begins changes from turn to turn.
-int KafkaReader::Drain(const std::vector<bool>& wanted, int max_records,
+int KafkaReader::Drain(Wanted wanted, int max_records,
                        absl::FunctionRef<void(const RawRecord&)> sink) {
   news_ = false;
   std::vector<ReadPartition*> order;
   for (size_t i = 0; i < partitions_.size(); ++i) {
     ReadPartition& partition = partitions_[(first_ + i) % partitions_.size()];
-    if (wanted[partition.topic]) order.push_back(&partition);
+    if (wanted(partition.topic, partition.id)) order.push_back(&partition);
   }
   if (order.empty() || max_records <= 0) return 0;
   first_ = (first_ + 1) % partitions_.size();

@@ -29,7 +29,7 @@ TEST_F(KafkaTest, ReadsWhatIsProducedAndKnowsTheEnd) {
   const auto deadline = SteadyClock::now() + kPatience;
   while (!reader->AtEnd(0, PartitionId(0)) && SteadyClock::now() < deadline) {
     ASSERT_TRUE(reader
-                    ->Poll({true}, 1000, 100,
+                    ->Poll(kAllTopics, 1000, 100,
                            [&](const RawRecord& r) {
                              EXPECT_TRUE(r.has_key && r.has_value);
                              seen.push_back(absl::StrCat(r.offset.value(), " ",
@@ -66,7 +66,7 @@ TEST_F(KafkaTest, TellsNullFromEmpty) {
   const auto deadline = SteadyClock::now() + kPatience;
   while (seen.size() < 2 && SteadyClock::now() < deadline) {
     ASSERT_TRUE(reader
-                    ->Poll({true}, 10, 100,
+                    ->Poll(kAllTopics, 10, 100,
                            [&](const RawRecord& r) {
                              seen.push_back(absl::StrCat(r.has_key, r.has_value,
                                                          r.key.size(),
@@ -176,7 +176,7 @@ TEST_F(KafkaTest, WakeEndsAPollThatWaits) {
   const auto begin = SteadyClock::now();
   std::thread waker([&] { reader->Wake(); });
   const auto count =
-      reader->Poll({true}, 10, 60'000, [](const RawRecord&) { FAIL(); });
+      reader->Poll(kAllTopics, 10, 60'000, [](const RawRecord&) { FAIL(); });
   waker.join();
   EXPECT_TRUE(count.ok() && *count == 0);
   EXPECT_LT(SteadyClock::now() - begin, kPatience);
@@ -195,7 +195,7 @@ TEST_F(KafkaTest, ANewRecordEndsAPollThatWaits) {
   int count = 0;
   const auto begin = SteadyClock::now();
   const auto polled =
-      reader->Poll({true}, 10, 60'000, [&](const RawRecord&) { ++count; });
+      reader->Poll(kAllTopics, 10, 60'000, [&](const RawRecord&) { ++count; });
   writer.join();
   EXPECT_TRUE(polled.ok());
   EXPECT_EQ(count, 1);
@@ -298,7 +298,7 @@ TEST_F(KafkaTest, ABrokerThatComesBackIsReadOn) {
                   &read)
                   .ok());
   ASSERT_TRUE(broker_->SetDown().ok());
-  const auto away = reader->Poll({true}, 10, 300, [](const RawRecord&) {});
+  const auto away = reader->Poll(kAllTopics, 10, 300, [](const RawRecord&) {});
   EXPECT_TRUE(away.ok()) << away.status();
   ASSERT_TRUE(broker_->SetUp().ok());
   Produce("a", 0, {"y", "z"});
@@ -372,7 +372,7 @@ TEST_F(KafkaTest, ReportsOffsetsWithoutJoiningTheGroup) {
   int64_t committed = -1;
   const auto deadline = SteadyClock::now() + kPatience;
   while (committed != 2 && SteadyClock::now() < deadline) {
-    ASSERT_TRUE(reader->Poll({true}, 10, 10, [](const RawRecord&) {}).ok());
+    ASSERT_TRUE(reader->Poll(kAllTopics, 10, 10, [](const RawRecord&) {}).ok());
     committed = Committed(properties_, "a");
   }
   EXPECT_EQ(committed, 2);

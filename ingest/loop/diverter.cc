@@ -29,8 +29,7 @@ absl::Status Diverter::FailedExpressions(
   std::vector<std::string> reasons;
   for (const Diverted& one : diverted) {
     views.push_back(one.view);
-    reasons.push_back(
-        absl::StrCat("view=", one.view, ": ", one.reason.message()));
+    reasons.push_back(absl::StrCat("view=", one.view, ": ", one.detail));
   }
   std::string detail = absl::StrJoin(reasons, "; ");
   LogRecord("record diverted", source, record, detail);

@@ -64,7 +64,7 @@ class FakeKafka::Reader final : public RecordReader {
   }
 
   absl::StatusOr<int> Poll(
-      const std::vector<bool>& wanted, int max_records, int timeout_ms,
+      Wanted wanted, int max_records, int timeout_ms,
       absl::FunctionRef<void(const RawRecord&)> sink) override {
     const auto deadline = std::chrono::steady_clock::now() +
                           std::chrono::milliseconds(timeout_ms);
@@ -96,9 +96,17 @@ class FakeKafka::Reader final : public RecordReader {
       const auto found = kafka_->topics_.find(topics_[topic]);
       if (kafka_->away_ || found == kafka_->topics_.end()) return false;
       const Partition& log = found->second.partitions[partition.value()];
+      if (log.down) return cursor.at_end;
       return log.Find(cursor.next) == log.records.end();
     }
     return false;
+  }
+
+  bool Answering(int topic, PartitionId partition) const override {
+    MutexLock lock(&kafka_->mutex_);
+    const auto found = kafka_->topics_.find(topics_[topic]);
+    return !kafka_->away_ && found != kafka_->topics_.end() &&
+           !found->second.partitions[partition.value()].down;
   }
 
   void Wake() override {
@@ -118,6 +126,7 @@ class FakeKafka::Reader final : public RecordReader {
     int topic;
     PartitionId partition;
     Offset next;
+    bool at_end = false;  // as the last Poll left it
   };
   struct Taken {
     int topic;
@@ -136,16 +145,18 @@ class FakeKafka::Reader final : public RecordReader {
     if (raw.has_key) raw.key = *record.key;
     raw.has_value = record.value.has_value();
     if (raw.has_value) raw.value = *record.value;
+    raw.is_replay = record.replay_views.has_value();
+    if (raw.is_replay) raw.replay_views = *record.replay_views;
     return raw;
   }
 
   // Moves what is ready into batch_, a record at a time from any partition.
-  absl::Status Collect(const std::vector<bool>& wanted, int max_records)
+  absl::Status Collect(Wanted wanted, int max_records)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(kafka_->mutex_) {
     if (kafka_->away_) return absl::OkStatus();
     std::vector<Cursor*> ready;
     for (Cursor& cursor : reading_) {
-      if (!wanted[cursor.topic]) continue;
+      if (!wanted(cursor.topic, cursor.partition)) continue;
       const std::string& name = topics_[cursor.topic];
       const auto found = kafka_->topics_.find(name);
       if (found == kafka_->topics_.end()) {
@@ -153,6 +164,7 @@ class FakeKafka::Reader final : public RecordReader {
             absl::StrCat(Where(name, cursor.partition), ": unknown topic"));
       }
       const Partition& log = found->second.partitions[cursor.partition.value()];
+      if (log.down) continue;
       if (cursor.next < log.low) {
         return absl::OutOfRangeError(absl::StrCat(
             Where(name, cursor.partition), " offset=", cursor.next.value(),
@@ -174,6 +186,11 @@ class FakeKafka::Reader final : public RecordReader {
       }
       batch_.push_back(Taken{cursor.topic, cursor.partition, *found});
       cursor.next = found->offset.next();
+    }
+    for (Cursor& cursor : reading_) {
+      const Partition& log =
+          kafka_->At(topics_[cursor.topic], cursor.partition.value());
+      if (!log.down) cursor.at_end = log.Find(cursor.next) == log.records.end();
     }
     return absl::OkStatus();
   }
@@ -265,15 +282,22 @@ void FakeKafka::AddPartitions(const std::string& topic, int count) {
 
 Offset FakeKafka::Produce(const std::string& topic, int partition,
                           int64_t timestamp_ms, std::optional<std::string> key,
-                          std::optional<std::string> value) {
+                          std::optional<std::string> value,
+                          std::optional<std::string> replay_views) {
   MutexLock lock(&mutex_);
   Partition& log = At(topic, partition);
   const Offset offset = log.high;
   log.high = offset.next();
-  log.records.push_back(
-      Record{offset, timestamp_ms, std::move(key), std::move(value)});
+  log.records.push_back(Record{offset, timestamp_ms, std::move(key),
+                               std::move(value), std::move(replay_views)});
   changed_.SignalAll();
   return offset;
+}
+
+void FakeKafka::SetDown(const std::string& topic, int partition, bool down) {
+  MutexLock lock(&mutex_);
+  At(topic, partition).down = down;
+  changed_.SignalAll();
 }
 
 void FakeKafka::RemoveRecord(const std::string& topic, int partition,

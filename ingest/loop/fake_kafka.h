@@ -30,13 +30,16 @@ class FakeKafka {
   // Appends a record and returns its offset.
   Offset Produce(const std::string& topic, int partition, int64_t timestamp_ms,
                  std::optional<std::string> key,
-                 std::optional<std::string> value);
+                 std::optional<std::string> value,
+                 std::optional<std::string> replay_views = std::nullopt);
   // The record is gone, its offset stays a gap: what compaction does.
   void RemoveRecord(const std::string& topic, int partition, Offset offset);
   // The log's start moves up to `low`: what retention does.
   void RemoveBelow(const std::string& topic, int partition, Offset low);
   // While away, nothing is read, written or answered.
   void SetAway(bool away);
+  // While down, a partition is not read, and its leader does not answer.
+  void SetDown(const std::string& topic, int partition, bool down);
   // While denied, metadata knows no topic; reading goes on.
   void SetTopicsDenied(bool denied);
   // While held, dead letters are taken but not acknowledged.
@@ -60,8 +63,10 @@ class FakeKafka {
     int64_t timestamp_ms = 0;
     std::optional<std::string> key;
     std::optional<std::string> value;
+    std::optional<std::string> replay_views;  // the header of a replay
   };
   struct Partition {
+    bool down = false;
     Offset low;
     Offset high;
     std::vector<Record> records;  // by offset; gaps are legal

@@ -51,6 +51,7 @@ class FoldLoopImpl final : public FoldLoop {
   bool CaughtUp() const override { return caught_up_.load(); }
   const FoldLoopStats& stats() const override { return stats_; }
   std::vector<PartitionLag> Lag() const override { return progress_->Lag(); }
+  std::vector<DivertedCount> DivertedEvents() const override { return {}; }
 
  private:
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
@@ -220,7 +221,8 @@ absl::StatusOr<bool> FoldLoopImpl::Turn() {
   RETURN_IF_ERROR(fatal_ = LookForPartitions(now));
   commit_deferred_ = false;
   const absl::StatusOr<int> taken = parts_.reader->Poll(
-      wanted_, options_.max_poll_records, options_.poll_timeout_ms,
+      [this](int topic, PartitionId) { return wanted_[topic]; },
+      options_.max_poll_records, options_.poll_timeout_ms,
       [this](const RawRecord& record) {
         if (fatal_.ok()) fatal_ = Take(record);
       });

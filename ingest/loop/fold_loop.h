@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "ingest/loop/spill_files.h"
 #include "ingest/record.h"
 #include "views/pipeline/pipeline.h"
 #include "views/pipeline/view_hub.h"
@@ -21,6 +22,8 @@ namespace tidegate {
 // A turn's records; their dead letters must fit the writer's queue.
 inline constexpr int kMaxPollRecords = kMaxPendingDeadLetters;
 
+inline constexpr size_t kDefaultReorderBufferBytes = 64u << 20;
+
 struct FoldLoopOptions {
   int max_poll_records = 1000;  // at most kMaxPollRecords
   int poll_timeout_ms = 100;
@@ -29,6 +32,11 @@ struct FoldLoopOptions {
   // Where retention removed records that were still to be read, go on at the
   // log's start instead of refusing.
   bool accept_truncated_history = false;
+  // What the reorder buffer holds in memory before partitions ahead of the
+  // watermark are left unread, and the one that holds it is spilled to disk.
+  size_t reorder_buffer_bytes = kDefaultReorderBufferBytes;
+  // How often a watermark that moved is committed although no row changed.
+  int64_t watermark_commit_interval_ms = 1'000;
 };
 
 // How far one partition is behind the end last seen.
@@ -49,7 +57,20 @@ struct FoldLoopStats {
   std::atomic<int64_t> diverted{0};
   std::atomic<int64_t> commits{0};
   std::atomic<int64_t> changes{0};
-  std::atomic<int64_t> lag_records{0};  // behind the ends last seen
+  std::atomic<int64_t> lag_records{0};      // behind the ends last seen
+  std::atomic<int64_t> buffered_events{0};  // in the reorder buffer
+  std::atomic<int64_t> buffered_bytes{0};   // of them in memory
+  std::atomic<int64_t> spilled_bytes{0};    // of them on disk
+  std::atomic<int64_t> late_table_rows{0};
+};
+
+// Events diverted for one view since the start; `view` is empty where it was
+// for all that read the source.
+struct DivertedCount {
+  std::string source;
+  std::string view;
+  DivertReason reason = DivertReason::kUndecodable;
+  int64_t events = 0;
 };
 
 // Everything is borrowed and must outlive the loop.
@@ -62,6 +83,7 @@ class FoldLoop {
     MaterializedStore* store = nullptr;
     RecordReader* reader = nullptr;  // topic i is inputs()[i]'s topic
     DeadLetterWriter* dead_letters = nullptr;
+    SpillFiles* spill = nullptr;
     ServedPipeline* served = nullptr;  // told status and commits; may be null
     const Clock* clock = nullptr;
   };
@@ -92,6 +114,8 @@ class FoldLoop {
   virtual const FoldLoopStats& stats() const = 0;
   // By topic, then partition, as of the last turn; from any thread.
   virtual std::vector<PartitionLag> Lag() const = 0;
+  // In no order; from any thread.
+  virtual std::vector<DivertedCount> DivertedEvents() const = 0;
 };
 
 }  // namespace tidegate

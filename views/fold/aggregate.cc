@@ -38,6 +38,32 @@ void AddDouble(double value, AggregateState* state) {
       std::isnan(next) ? std::numeric_limits<double>::quiet_NaN() : next);
 }
 
+void MergeSum(Type type, const AggregateState& other, AggregateState* state) {
+  state->count += other.count;
+  if (type == Type::kDouble) {
+    AddDouble(std::bit_cast<double>(other.low), state);
+    AddDouble(std::bit_cast<double>(other.high), state);
+    return;
+  }
+  const absl::int128 sum = IntegerSum(*state) + IntegerSum(other);
+  state->low = absl::Int128Low64(sum);
+  state->high = static_cast<uint64_t>(absl::Int128High64(sum));
+}
+
+// Chan, Golub and LeVeque's pairwise update.
+void MergeVariance(const AggregateState& other, AggregateState* state) {
+  const auto n = static_cast<double>(state->count);
+  const auto m = static_cast<double>(other.count);
+  const double mean = std::bit_cast<double>(state->low);
+  const double delta = std::bit_cast<double>(other.low) - mean;
+  const double squares = std::bit_cast<double>(state->high) +
+                         std::bit_cast<double>(other.high) +
+                         delta * delta * (n * m / (n + m));
+  state->count += other.count;
+  state->low = std::bit_cast<uint64_t>(mean + delta * (m / (n + m)));
+  state->high = std::bit_cast<uint64_t>(squares);
+}
+
 // Of doubles that compare equal but differ in bits, -0 counts as less than 0.
 int CompareExactly(Type type, const Datum& a, const Datum& b) {
   const int order = CompareDatum(type, a, b);
@@ -46,42 +72,126 @@ int CompareExactly(Type type, const Datum& a, const Datum& b) {
          static_cast<int>(std::signbit(a.d));
 }
 
-bool KeepsValue(AggregateKind kind) {
-  return kind != AggregateKind::kCountStar && kind != AggregateKind::kCount &&
-         kind != AggregateKind::kSum && kind != AggregateKind::kAvg;
+// By what becomes of the values.
+enum class Family : uint8_t {
+  kCount,
+  kSum,       // avg too
+  kVariance,  // stddev too
+  kExtreme,
+  kWinner,  // first_value, last_value: by a time
+  kBy,      // min_by, max_by: by a value
+};
+
+Family FamilyOf(AggregateKind kind) {
+  switch (kind) {
+    case AggregateKind::kCountStar:
+    case AggregateKind::kCount:
+      return Family::kCount;
+    case AggregateKind::kSum:
+    case AggregateKind::kAvg:
+      return Family::kSum;
+    case AggregateKind::kStddevSamp:
+    case AggregateKind::kStddevPop:
+    case AggregateKind::kVarSamp:
+    case AggregateKind::kVarPop:
+      return Family::kVariance;
+    case AggregateKind::kMin:
+    case AggregateKind::kMax:
+      return Family::kExtreme;
+    case AggregateKind::kFirstValue:
+    case AggregateKind::kLastValue:
+      return Family::kWinner;
+    case AggregateKind::kMinBy:
+    case AggregateKind::kMaxBy:
+      return Family::kBy;
+  }
+  return Family::kCount;
 }
 
 bool KeepsWinner(AggregateKind kind) {
-  return kind == AggregateKind::kFirstValue ||
-         kind == AggregateKind::kLastValue;
+  return FamilyOf(kind) == Family::kWinner || FamilyOf(kind) == Family::kBy;
+}
+
+// A value as 64 bits and back; text apart.
+uint64_t ToBits(Type type, const Datum& value) {
+  if (type == Type::kBoolean) return value.b ? 1 : 0;
+  if (type != Type::kDouble) return static_cast<uint64_t>(value.i);
+  return std::bit_cast<uint64_t>(
+      std::isnan(value.d) ? std::numeric_limits<double>::quiet_NaN() : value.d);
+}
+
+Datum FromBits(Type type, uint64_t bits) {
+  if (type == Type::kBoolean) return Datum::Bool(bits != 0);
+  if (type == Type::kDouble) return Datum::Double(std::bit_cast<double>(bits));
+  return Datum::Int(static_cast<int64_t>(bits));
 }
 
 }  // namespace
 
 Aggregate::Aggregate(const AggregateCall* call)
     : kind_(call->kind),
-      type_(call->argument ? call->argument->type : Type::kBigint) {}
+      type_(call->argument ? call->argument->type : Type::kBigint),
+      order_type_(call->order_by ? call->order_by->type : Type::kBigint) {}
 
 void Aggregate::Update(const AggregateInput& input, const EventOrder& order,
                        AggregateState* state) const {
-  switch (kind_) {
-    case AggregateKind::kCountStar:
-      ++state->count;
-      return;
-    case AggregateKind::kCount:
+  if (kind_ == AggregateKind::kCountStar) {
+    ++state->count;
+    return;
+  }
+  switch (FamilyOf(kind_)) {
+    case Family::kCount:
       if (!input.value.is_null) ++state->count;
       return;
-    case AggregateKind::kSum:
-    case AggregateKind::kAvg:
+    case Family::kSum:
       if (!input.value.is_null) UpdateSum(input.value, state);
       return;
-    case AggregateKind::kMin:
-    case AggregateKind::kMax:
+    case Family::kVariance:
+      if (!input.value.is_null) UpdateVariance(input.value, state);
+      return;
+    case Family::kExtreme:
       if (!input.value.is_null) UpdateExtreme(input.value, state);
       return;
-    case AggregateKind::kFirstValue:
-    case AggregateKind::kLastValue:
+    case Family::kWinner:
+    case Family::kBy:
       if (!input.order_by.is_null) UpdateWinner(input, order, state);
+      return;
+  }
+}
+
+void Aggregate::Merge(const AggregateState& other,
+                      AggregateState* state) const {
+  if (other.count == 0) return;
+  if (state->count == 0 && FamilyOf(kind_) != Family::kCount) {
+    state->count = other.count;
+    state->low = other.low;
+    state->high = other.high;
+    state->winner = other.winner;
+    state->value_is_null = other.value_is_null;
+    if (other.text != nullptr) {
+      state->text = std::make_unique<std::string>(*other.text);
+    }
+    return;
+  }
+  switch (FamilyOf(kind_)) {
+    case Family::kCount:
+      state->count += other.count;
+      return;
+    case Family::kSum:
+      MergeSum(type_, other, state);
+      return;
+    case Family::kVariance:
+      MergeVariance(other, state);
+      return;
+    case Family::kExtreme:
+      UpdateExtreme(Kept(other), state);
+      return;
+    case Family::kWinner:
+    case Family::kBy:
+      if (!Wins(other, *state)) return;
+      state->winner = other.winner;
+      state->high = other.high;
+      Keep(Kept(other), state);
       return;
   }
 }
@@ -106,19 +216,47 @@ void Aggregate::UpdateExtreme(const Datum& value, AggregateState* state) const {
   Keep(value, state);
 }
 
+// Welford's update, which does not cancel as a sum of squares does.
+void Aggregate::UpdateVariance(const Datum& value,
+                               AggregateState* state) const {
+  const double x =
+      type_ == Type::kDouble ? value.d : static_cast<double>(value.i);
+  ++state->count;
+  const double before = std::bit_cast<double>(state->low);
+  const double mean = before + (x - before) / static_cast<double>(state->count);
+  state->low = std::bit_cast<uint64_t>(mean);
+  state->high = std::bit_cast<uint64_t>(std::bit_cast<double>(state->high) +
+                                        (x - before) * (x - mean));
+}
+
+bool Aggregate::Wins(const Datum& order_by, const EventOrder& place,
+                     const AggregateState& state) const {
+  if (kind_ == AggregateKind::kFirstValue) return place < state.winner;
+  if (kind_ == AggregateKind::kLastValue) return place > state.winner;
+  const int order =
+      CompareDatum(order_type_, order_by, FromBits(order_type_, state.high));
+  if (order == 0) return place < state.winner;
+  return kind_ == AggregateKind::kMinBy ? order < 0 : order > 0;
+}
+
+bool Aggregate::Wins(const AggregateState& other,
+                     const AggregateState& state) const {
+  return Wins(FromBits(order_type_, other.high), other.winner, state);
+}
+
 void Aggregate::UpdateWinner(const AggregateInput& input,
                              const EventOrder& order,
                              AggregateState* state) const {
-  const EventOrder place{EventTime(input.order_by.i), order.partition,
-                         order.offset};
-  if (state->count != 0) {
-    const bool wins = kind_ == AggregateKind::kFirstValue
-                          ? place < state->winner
-                          : place > state->winner;
-    if (!wins) return;
+  EventOrder place = order;
+  if (FamilyOf(kind_) == Family::kWinner) {
+    place.time = EventTime(input.order_by.i);
   }
+  if (state->count != 0 && !Wins(input.order_by, place, *state)) return;
   state->count = 1;
   state->winner = place;
+  if (FamilyOf(kind_) == Family::kBy) {
+    state->high = ToBits(order_type_, input.order_by);
+  }
   Keep(input.value, state);
 }
 
@@ -131,43 +269,41 @@ void Aggregate::Keep(const Datum& value, AggregateState* state) const {
         value.is_null ? absl::string_view() : value.text();
     state->text->assign(text.begin(), text.end());
   } else if (!value.is_null) {
-    switch (type_) {
-      case Type::kBoolean:
-        state->low = value.b ? 1 : 0;
-        break;
-      case Type::kDouble:
-        state->low = std::bit_cast<uint64_t>(
-            std::isnan(value.d) ? std::numeric_limits<double>::quiet_NaN()
-                                : value.d);
-        break;
-      default:
-        state->low = static_cast<uint64_t>(value.i);
-    }
+    state->low = ToBits(type_, value);
   }
 }
 
 Datum Aggregate::Kept(const AggregateState& state) const {
   if (state.count == 0 || state.value_is_null) return Datum::Null();
-  switch (type_) {
-    case Type::kBoolean:
-      return Datum::Bool(state.low != 0);
-    case Type::kDouble:
-      return Datum::Double(std::bit_cast<double>(state.low));
-    case Type::kVarchar:
-      return Datum::Text(*state.text);
-    default:
-      return Datum::Int(static_cast<int64_t>(state.low));
-  }
+  return type_ == Type::kVarchar ? Datum::Text(*state.text)
+                                 : FromBits(type_, state.low);
+}
+
+Datum Aggregate::Variance(const AggregateState& state) const {
+  const bool sample =
+      kind_ == AggregateKind::kStddevSamp || kind_ == AggregateKind::kVarSamp;
+  const int64_t divisor = state.count - (sample ? 1 : 0);
+  if (divisor <= 0) return Datum::Null();
+  const double variance =
+      std::bit_cast<double>(state.high) / static_cast<double>(divisor);
+  const bool root =
+      kind_ == AggregateKind::kStddevSamp || kind_ == AggregateKind::kStddevPop;
+  return Datum::Double(root ? std::sqrt(variance) : variance);
 }
 
 absl::Status Aggregate::Result(const AggregateState& state,
                                Datum* result) const {
   *result = Datum::Null();
-  if (kind_ == AggregateKind::kCountStar || kind_ == AggregateKind::kCount) {
+  const Family family = FamilyOf(kind_);
+  if (family == Family::kCount) {
     *result = Datum::Int(state.count);
     return absl::OkStatus();
   }
-  if (KeepsValue(kind_)) {
+  if (family == Family::kVariance) {
+    *result = Variance(state);
+    return absl::OkStatus();
+  }
+  if (family != Family::kSum) {
     *result = Kept(state);
     return absl::OkStatus();
   }
@@ -197,12 +333,10 @@ absl::Status Aggregate::Result(const AggregateState& state,
 
 void Aggregate::Encode(const AggregateState& state, std::string* out) const {
   PutVarint64(out, static_cast<uint64_t>(state.count));
-  if (state.count == 0 || kind_ == AggregateKind::kCountStar ||
-      kind_ == AggregateKind::kCount) {
-    return;
-  }
-  if (!KeepsValue(kind_)) {
-    if (type_ == Type::kDouble) {
+  const Family family = FamilyOf(kind_);
+  if (state.count == 0 || family == Family::kCount) return;
+  if (family == Family::kSum || family == Family::kVariance) {
+    if (type_ == Type::kDouble || family == Family::kVariance) {
       PutFixed64LittleEndian(out, state.low);
       PutFixed64LittleEndian(out, state.high);
     } else {
@@ -215,6 +349,7 @@ void Aggregate::Encode(const AggregateState& state, std::string* out) const {
     PutVarint64(out, ZigZag(state.winner.time.value()));
     PutVarint64(out, ZigZag(state.winner.partition.value()));
     PutVarint64(out, ZigZag(state.winner.offset.value()));
+    if (family == Family::kBy) PutFixed64LittleEndian(out, state.high);
     out->push_back(state.value_is_null ? '\x01' : '\0');
     if (state.value_is_null) return;
   }
@@ -229,12 +364,16 @@ void Aggregate::Encode(const AggregateState& state, std::string* out) const {
 
 namespace {
 
-bool DecodeWinner(absl::string_view* in, AggregateState* state) {
+bool DecodeWinner(Family family, absl::string_view* in, AggregateState* state) {
   uint64_t time, partition, offset;
   if (!GetVarint64(in, &time) || !GetVarint64(in, &partition) ||
-      !GetVarint64(in, &offset) || in->empty()) {
+      !GetVarint64(in, &offset)) {
     return false;
   }
+  if (family == Family::kBy && !GetFixed64LittleEndian(in, &state->high)) {
+    return false;
+  }
+  if (in->empty()) return false;
   state->winner.time = EventTime(UnZigZag(time));
   state->winner.partition =
       PartitionId(static_cast<int32_t>(UnZigZag(partition)));
@@ -262,13 +401,12 @@ bool Aggregate::Decode(absl::string_view* in, AggregateState* state) const {
   uint64_t count;
   if (!GetVarint64(in, &count)) return false;
   state->count = static_cast<int64_t>(count);
-  if (count == 0 || kind_ == AggregateKind::kCountStar ||
-      kind_ == AggregateKind::kCount) {
-    return true;
-  }
-  if (!KeepsValue(kind_)) return DecodeSum(type_, in, state);
+  const Family family = FamilyOf(kind_);
+  if (count == 0 || family == Family::kCount) return true;
+  if (family == Family::kVariance) return DecodeSum(Type::kDouble, in, state);
+  if (family == Family::kSum) return DecodeSum(type_, in, state);
   if (KeepsWinner(kind_)) {
-    if (!DecodeWinner(in, state)) return false;
+    if (!DecodeWinner(family, in, state)) return false;
     if (state->value_is_null) {
       if (type_ == Type::kVarchar)
         state->text = std::make_unique<std::string>();

@@ -45,12 +45,13 @@ TEST(FoldAllocationTest, GroupedEventsOfAKnownKey) {
   const RowSchema schema = testing::SchemaOf(plan);
   testing::FakeStore store;
   const auto fold = ViewFold::Create(&plan, &source, nullptr, &schema,
-                                     store.Lookup(), testing::NoTable());
+                                     store.Sources(testing::NoTable()));
   const auto apply = [&fold](int64_t n) {
     const Datum columns[] = {
         Datum::Text("a key that is longer than a short string holds"),
         Datum::Int(n)};
-    return fold->Apply({.order = testing::At(n, 0, n), .columns = columns})
+    return testing::Feed(fold.get(),
+                         {.order = testing::At(n, 0, n), .columns = columns})
         .ok();
   };
   const int64_t start = allocations;

@@ -47,8 +47,8 @@ void FoldTotals(benchmark::State& state) {
     const int64_t key = n * 7919 % state.range(0);
     const Datum columns[] = {Datum::Int(key), Datum::Double(1.5),
                              Datum::Int(n)};
-    const absl::Status applied =
-        fold->Apply({.order = testing::At(n, 0, n), .columns = columns});
+    const absl::Status applied = testing::Feed(
+        fold.get(), {.order = testing::At(n, 0, n), .columns = columns});
     if (!applied.ok()) state.SkipWithError("fold failed");
     if (++n % state.range(1) != 0) continue;
     const absl::Status drained =

@@ -209,14 +209,14 @@ FakeStore Fold(const ViewPlan& plan, const std::vector<SourceRow>& rows,
   const RowSchema schema = testing::SchemaOf(plan);
   FakeStore store;
   const auto start = [&] {
-    return ViewFold::Create(&plan, &source, nullptr, &schema, store.Lookup(),
-                            testing::NoTable(), max_keys);
+    return ViewFold::Create(&plan, &source, nullptr, &schema,
+                            store.Sources(testing::NoTable()), max_keys);
   };
   std::unique_ptr<ViewFold> fold = start();
   for (const SourceRow& row : rows) {
     const std::vector<Datum> columns = row.columns();
     const absl::Status status =
-        fold->Apply({.order = row.order, .columns = columns});
+        testing::Feed(fold.get(), {.order = row.order, .columns = columns});
     EXPECT_TRUE(status.ok()) << status;
     if (commit_one_in == 0) continue;
     if ((*random)() % commit_one_in == 0) store.Commit(fold.get());

@@ -39,6 +39,22 @@ class FakeStore {
     };
   }
 
+  FoldSources Sources(TableLookup table) {
+    return {.stored = Lookup(), .scan = Scan(), .table = std::move(table)};
+  }
+  StoredScan Scan() {
+    return
+        [this](absl::FunctionRef<absl::Status(absl::string_view, const Stored&)>
+                   sink) -> absl::Status {
+          for (const auto& [key, row] : rows) {
+            const absl::Status status =
+                sink(key, {row.has_row, row.row, row.state});
+            if (!status.ok()) return status;
+          }
+          return fail_with;
+        };
+  }
+
   // Drains `fold` into the store; returns how many keys changed.
   int Commit(ViewFold* fold) {
     int changes = 0;
@@ -124,9 +140,17 @@ inline EventOrder At(int64_t time, int32_t partition, int64_t offset) {
   return {EventTime(time), PartitionId(partition), Offset(offset)};
 }
 
+// Applies an event that is late for nothing.
+inline absl::Status Feed(ViewFold* fold, const Event& event) {
+  LateEvent late;
+  const absl::Status status = fold->Apply(event, &late);
+  EXPECT_FALSE(late.late);
+  return status;
+}
+
 // No table.
 inline TableLookup NoTable() {
-  return [](Row, MutableRow) -> absl::StatusOr<bool> {
+  return [](Row, EventTime, MutableRow) -> absl::StatusOr<bool> {
     return absl::InternalError("no table");
   };
 }

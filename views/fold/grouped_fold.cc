@@ -37,12 +37,11 @@ size_t GroupedFold::State::bytes() const {
 
 GroupedFold::GroupedFold(const ViewPlan* plan, const SourcePlan* source,
                          const SourcePlan* joined, const RowSchema* schema,
-                         StoredLookup stored, TableLookup table,
-                         size_t max_cached_keys)
+                         FoldSources sources, size_t max_cached_keys)
     : plan_(plan),
       schema_(schema),
-      input_(plan, source, joined, std::move(table)),
-      cache_(std::move(stored), max_cached_keys),
+      input_(plan, source, joined, std::move(sources.table)),
+      cache_(std::move(sources.stored), max_cached_keys),
       groups_(plan->group_by.size()),
       key_(plan->key_columns.size()),
       inputs_(plan->aggregates.size()),
@@ -75,7 +74,7 @@ absl::Status GroupedFold::Load(Entry* entry) const {
   return absl::OkStatus();
 }
 
-absl::Status GroupedFold::Apply(const Event& event) {
+absl::Status GroupedFold::Apply(const Event& event, LateEvent* /*late*/) {
   arena_.Reset();
   Row row;
   bool passes;

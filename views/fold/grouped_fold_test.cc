@@ -50,12 +50,13 @@ class GroupedFoldTest : public ::testing::Test {
   void Start(size_t max_keys = kMaxCachedKeys) {
     schema_ = testing::SchemaOf(plan_);
     fold_ = ViewFold::Create(&plan_, &source_, nullptr, &schema_,
-                             store_.Lookup(), testing::NoTable(), max_keys);
+                             store_.Sources(testing::NoTable()), max_keys);
   }
 
   absl::Status Apply(Datum k, Datum x) {
     const Datum columns[] = {k, x};
-    return fold_->Apply({.order = At(0, 0, offset_++), .columns = columns});
+    return testing::Feed(fold_.get(),
+                         {.order = At(0, 0, offset_++), .columns = columns});
   }
   absl::Status Apply(const char* k, int64_t x) {
     return Apply(Datum::Text(k), Datum::Int(x));

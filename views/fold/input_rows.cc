@@ -11,21 +11,25 @@ InputRows::InputRows(const ViewPlan* plan, const SourcePlan* source,
                      const SourcePlan* joined, TableLookup table)
     : plan_(plan),
       source_columns_(source->columns.size()),
+      table_columns_(plan->join ? joined->columns.size() : 0),
       table_(std::move(table)) {
-  if (!plan->join) return;
-  key_.resize(plan->join->key.size());
-  row_.resize(source_columns_ + joined->columns.size());
+  if (plan->join) key_.resize(plan->join->key.size());
+  const bool windowed =
+      plan->window && plan->window->kind != WindowKind::kSliding;
+  const size_t added = table_columns_ + (windowed ? 2 : 0) +
+                       (plan->keyless ? 2 : 0) + plan->lags.size();
+  if (added > 0) row_.resize(source_columns_ + added);
 }
 
 absl::Status InputRows::Join(const Event& event, TextArena* arena,
                              bool* passes) {
-  std::copy(event.columns.begin(), event.columns.end(), row_.begin());
-  const auto table_row = MutableRow(row_).subspan(source_columns_);
+  const auto table_row =
+      MutableRow(row_).subspan(source_columns_, table_columns_);
   RETURN_IF_ERROR(EvaluateAll(plan_->join->key, event.columns, arena, &key_));
   bool found = false;
   if (std::none_of(key_.begin(), key_.end(),
                    [](const Datum& part) { return part.is_null; })) {
-    ASSIGN_OR_RETURN(found, table_(key_, table_row));
+    ASSIGN_OR_RETURN(found, table_(key_, event.order.time, table_row));
   }
   if (!found) std::fill(table_row.begin(), table_row.end(), Datum::Null());
   *passes = found || plan_->join->left;
@@ -36,10 +40,18 @@ absl::Status InputRows::Read(const Event& event, TextArena* arena, Row* row,
                              bool* passes) {
   *passes = true;
   *row = event.columns;
+  if (!row_.empty()) {
+    std::copy(event.columns.begin(), event.columns.end(), row_.begin());
+    *row = row_;
+  }
+  if (plan_->keyless) {
+    const size_t place = lag_column() - 2;
+    row_[place] = Datum::Int(event.order.partition.value());
+    row_[place + 1] = Datum::Int(event.order.offset.value());
+  }
   if (plan_->join) {
     RETURN_IF_ERROR(Join(event, arena, passes));
     if (!*passes) return absl::OkStatus();
-    *row = row_;
   }
   if (plan_->where) {
     Datum condition;

@@ -1,13 +1,13 @@
-// From an event to the input row of a view's expressions: join, then WHERE.
+// The input row of a view's expressions: the source's columns, the joined
+// table's, and what windows, places and lags add (see ViewPlan).
 #ifndef TIDEGATE_VIEWS_FOLD_INPUT_ROWS_H_
 #define TIDEGATE_VIEWS_FOLD_INPUT_ROWS_H_
 
+#include <cstddef>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "views/fold/event.h"
 #include "views/fold/view_fold.h"
-#include "views/plan/plan.h"
 
 namespace tidegate {
 
@@ -18,20 +18,29 @@ class InputRows {
   InputRows(const ViewPlan* plan, const SourcePlan* source,
             const SourcePlan* joined, TableLookup table);
 
-  // Sets `row` to the input row, which borrows from `event`, from the lookup
-  // and from this until the next call; `passes` is false if the event does
-  // nothing (an inner join found no row, or WHERE is not TRUE).
+  // Makes the event's input row, the join looked up and the record's place
+  // filled in; `passes` is whether it passes an inner join and WHERE. The row
+  // borrows from the event, the arena and the table until the next Read.
   absl::Status Read(const Event& event, TextArena* arena, Row* row,
                     bool* passes);
+
+  // The last Read's row again, to fill in what only the fold knows. Requires
+  // that the plan has windows or lags.
+  MutableRow mutable_row() { return absl::MakeSpan(row_); }
+  // Positions of window_start (window_end follows) and of the first lag.
+  size_t window_column() const { return source_columns_ + table_columns_; }
+  size_t lag_column() const { return row_.size() - plan_->lags.size(); }
 
  private:
   absl::Status Join(const Event& event, TextArena* arena, bool* passes);
 
   const ViewPlan* const plan_;
   const size_t source_columns_;
+  const size_t table_columns_;
   const TableLookup table_;
   std::vector<Datum> key_;  // of the joined table
-  std::vector<Datum> row_;  // source columns, then the table's; joins only
+  // Empty if the source's columns are all there is.
+  std::vector<Datum> row_;
 };
 
 // Evaluates each of `exprs` into its place of `out`.

@@ -31,12 +31,11 @@ bool GetOrder(absl::string_view in, EventOrder* order) {
 
 KeyedFold::KeyedFold(const ViewPlan* plan, const SourcePlan* source,
                      const SourcePlan* joined, const RowSchema* schema,
-                     StoredLookup stored, TableLookup table,
-                     size_t max_cached_keys)
+                     FoldSources sources, size_t max_cached_keys)
     : plan_(plan),
       schema_(schema),
-      input_(plan, source, joined, std::move(table)),
-      cache_(std::move(stored), max_cached_keys),
+      input_(plan, source, joined, std::move(sources.table)),
+      cache_(std::move(sources.stored), max_cached_keys),
       outputs_(plan->outputs.size()),
       key_(plan->key_columns.size()) {
   for (const int column : plan->key_columns) {
@@ -54,7 +53,7 @@ absl::Status KeyedFold::Load(Entry* entry) const {
   return absl::OkStatus();
 }
 
-absl::Status KeyedFold::Apply(const Event& event) {
+absl::Status KeyedFold::Apply(const Event& event, LateEvent* /*late*/) {
   arena_.Reset();
   Row row;
   bool passes;

@@ -18,9 +18,9 @@ class KeyedFold : public ViewFold {
   // As ViewFold::Create.
   KeyedFold(const ViewPlan* plan, const SourcePlan* source,
             const SourcePlan* joined, const RowSchema* schema,
-            StoredLookup stored, TableLookup table, size_t max_cached_keys);
+            FoldSources sources, size_t max_cached_keys);
 
-  absl::Status Apply(const Event& event) override;
+  absl::Status Apply(const Event& event, LateEvent* late) override;
   absl::Status Drain(
       absl::FunctionRef<void(const FoldedChange&)> sink) override;
   absl::StatusOr<bool> CurrentRow(absl::string_view key,

@@ -36,18 +36,18 @@ class KeyedFoldTest : public ::testing::Test {
     schema_ = testing::SchemaOf(plan_);
     fold_ = ViewFold::Create(
         &plan_, &source_, plan_.join ? &joined_ : nullptr, &schema_,
-        store_.Lookup(),
-        [this](Row key, MutableRow row) -> absl::StatusOr<bool> {
-          EXPECT_EQ(key.size(), 1u);
-          EXPECT_EQ(row.size(), 2u);
-          EXPECT_FALSE(key[0].is_null);
-          if (!table_error_.ok()) return table_error_;
-          const auto found = names_.find(key[0].i);
-          if (found == names_.end()) return false;
-          row[0] = key[0];
-          row[1] = Datum::Text(found->second);
-          return true;
-        });
+        store_.Sources(
+            [this](Row key, EventTime, MutableRow row) -> absl::StatusOr<bool> {
+              EXPECT_EQ(key.size(), 1u);
+              EXPECT_EQ(row.size(), 2u);
+              EXPECT_FALSE(key[0].is_null);
+              if (!table_error_.ok()) return table_error_;
+              const auto found = names_.find(key[0].i);
+              if (found == names_.end()) return false;
+              row[0] = key[0];
+              row[1] = Datum::Text(found->second);
+              return true;
+            }));
   }
 
   void AddJoin(bool left) {
@@ -61,7 +61,7 @@ class KeyedFoldTest : public ::testing::Test {
 
   absl::Status Apply(int64_t id, Datum x, EventOrder order) {
     const Datum columns[] = {Datum::Int(id), x};
-    return fold_->Apply({.order = order, .columns = columns});
+    return testing::Feed(fold_.get(), {.order = order, .columns = columns});
   }
   Texts Rows() { return store_.Texts(schema_); }
 

@@ -30,7 +30,7 @@ TableFold::TableFold(const ViewPlan* plan, const SourcePlan* source,
   }
 }
 
-absl::Status TableFold::Apply(const Event& event) {
+absl::Status TableFold::Apply(const Event& event, LateEvent* /*late*/) {
   for (size_t i = 0; i < key_.size(); ++i) {
     const auto column = static_cast<size_t>(source_->primary_key[i]);
     key_[i] = event.columns[column];

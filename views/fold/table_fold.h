@@ -19,7 +19,7 @@ class TableFold : public ViewFold {
             const RowSchema* schema, StoredLookup stored,
             size_t max_cached_keys);
 
-  absl::Status Apply(const Event& event) override;
+  absl::Status Apply(const Event& event, LateEvent* late) override;
   absl::Status Drain(
       absl::FunctionRef<void(const FoldedChange&)> sink) override;
   absl::StatusOr<bool> CurrentRow(absl::string_view key,

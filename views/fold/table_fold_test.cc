@@ -27,21 +27,21 @@ class TableFoldTest : public ::testing::Test {
   void Start() {
     schema_ = testing::SchemaOf(plan_);
     fold_ = ViewFold::Create(&plan_, &source_, nullptr, &schema_,
-                             store_.Lookup(), testing::NoTable());
+                             store_.Sources(testing::NoTable()));
   }
   absl::Status Put(Datum id, Datum name) {
     const Datum columns[] = {name, id};
-    return fold_->Apply({.order = At(0, 0, offset_++), .columns = columns});
+    return testing::Feed(fold_.get(),
+                         {.order = At(0, 0, offset_++), .columns = columns});
   }
   void Put(int64_t id, const char* name) {
     EXPECT_TRUE(Put(Datum::Int(id), Datum::Text(name)).ok());
   }
   void Delete(int64_t id) {
     const Datum columns[] = {Datum::Null(), Datum::Int(id)};
-    EXPECT_TRUE(fold_
-                    ->Apply({.order = At(0, 0, offset_++),
-                             .columns = columns,
-                             .deleted = true})
+    EXPECT_TRUE(testing::Feed(fold_.get(), {.order = At(0, 0, offset_++),
+                                            .columns = columns,
+                                            .deleted = true})
                     .ok());
   }
   std::string Current(int64_t id) {

@@ -10,20 +10,32 @@ namespace tidegate {
 
 std::unique_ptr<ViewFold> ViewFold::Create(
     const ViewPlan* plan, const SourcePlan* source, const SourcePlan* joined,
-    const RowSchema* schema, StoredLookup stored, TableLookup table,
-    size_t max_cached_keys) {
+    const RowSchema* schema, FoldSources sources, size_t max_cached_keys) {
   if (plan->is_table) {
-    return std::make_unique<TableFold>(plan, source, schema, std::move(stored),
-                                       max_cached_keys);
+    return std::make_unique<TableFold>(
+        plan, source, schema, std::move(sources.stored), max_cached_keys);
   }
   if (plan->grouped) {
     return std::make_unique<GroupedFold>(plan, source, joined, schema,
-                                         std::move(stored), std::move(table),
-                                         max_cached_keys);
+                                         std::move(sources), max_cached_keys);
   }
   return std::make_unique<KeyedFold>(plan, source, joined, schema,
-                                     std::move(stored), std::move(table),
-                                     max_cached_keys);
+                                     std::move(sources), max_cached_keys);
+}
+
+absl::Status ViewFold::Open(EventTime /*watermark*/) {
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ViewFold::Admits(const Event& /*event*/) { return true; }
+
+absl::Status ViewFold::Advance(EventTime /*watermark*/) {
+  return absl::OkStatus();
+}
+
+absl::Status ViewFold::DrainState(
+    absl::FunctionRef<void(const FoldedChange&)> /*sink*/) {
+  return absl::OkStatus();
 }
 
 }  // namespace tidegate

@@ -13,7 +13,7 @@
 namespace tidegate {
 namespace {
 
-constexpr uint64_t kCatalogFormat = 2;
+constexpr uint64_t kCatalogFormat = 3;
 constexpr absl::string_view kDefaultPipeline = "default";
 // Protobuf keeps these numbers for itself.
 constexpr uint32_t kFirstReservedField = 19000;
@@ -70,6 +70,27 @@ void PutView(std::string* out, const CatalogView& view) {
   PutFields(out, view.retired);
   PutLengthPrefixed(out, view.event_time_column);
   PutVarint64(out, static_cast<uint64_t>(view.watermark_delay_us));
+  PutVarint64(out, view.state_id.value());
+  PutVarint64(out, static_cast<uint64_t>(view.window_column + 1));
+  PutVarint64(out, static_cast<uint64_t>(view.window_add_us));
+}
+
+bool GetEventTime(absl::string_view* in, CatalogView* view) {
+  uint64_t delay_us = 0;
+  uint64_t state_id = 0;
+  uint64_t window_column = 0;
+  uint64_t window_add_us = 0;
+  if (!GetText(in, &view->event_time_column) || !GetVarint64(in, &delay_us) ||
+      !GetVarint64(in, &state_id) || !GetVarint64(in, &window_column) ||
+      window_column > view->schema.fields.size() ||
+      !GetVarint64(in, &window_add_us)) {
+    return false;
+  }
+  view->watermark_delay_us = static_cast<int64_t>(delay_us);
+  view->state_id = ViewId(static_cast<uint32_t>(state_id));
+  view->window_column = static_cast<int>(window_column) - 1;
+  view->window_add_us = static_cast<int64_t>(window_add_us);
+  return true;
 }
 
 bool GetView(absl::string_view* in, CatalogView* view) {
@@ -94,13 +115,7 @@ bool GetView(absl::string_view* in, CatalogView* view) {
     }
     view->schema.key_columns.push_back(static_cast<int>(column));
   }
-  uint64_t delay_us = 0;
-  if (!GetFields(in, &view->retired) ||
-      !GetText(in, &view->event_time_column) || !GetVarint64(in, &delay_us)) {
-    return false;
-  }
-  view->watermark_delay_us = static_cast<int64_t>(delay_us);
-  return true;
+  return GetFields(in, &view->retired) && GetEventTime(in, view);
 }
 
 uint32_t NextFieldNumber(uint32_t number) {
@@ -149,6 +164,23 @@ void NoteEventTime(const SourcePlan& source, CatalogView* view) {
   if (!source.watermark.has_value()) return;
   view->event_time_column = source.columns[source.watermark->column].name;
   view->watermark_delay_us = source.watermark->bound_us;
+}
+
+// Ids for state beside the rows, above those of all rows.
+void AssignStateIds(const PlanSet& plans, Catalog* catalog) {
+  std::set<std::string> with_state;
+  for (const ViewPlan& plan : plans.views) {
+    if (!plan.lags.empty()) with_state.insert(plan.name);
+    if (plan.pipeline == catalog->pipeline && plan.join.has_value() &&
+        plan.join->event_time) {
+      with_state.insert(plans.sources[plan.join->table].name);
+    }
+  }
+  for (CatalogView& view : catalog->views) {
+    if (with_state.count(view.name) > 0) {
+      view.state_id = ViewId(catalog->next_view_id++);
+    }
+  }
 }
 
 const CatalogView* FindView(const Catalog& catalog, absl::string_view name) {
@@ -273,8 +305,11 @@ Catalog MakeCatalog(const PlanSet& plans, absl::string_view pipeline,
     view.fingerprint = Fnv1a64(plan->canonical);
     AssignNumbers(*plan, before, &view);
     NoteEventTime(plans.sources[plan->source], &view);
+    view.window_column = plan->window_column;
+    view.window_add_us = plan->window_add_us;
     catalog.views.push_back(std::move(view));
   }
+  AssignStateIds(plans, &catalog);
   return catalog;
 }
 

@@ -19,6 +19,9 @@ namespace tidegate {
 // One view's or table's entry.
 struct CatalogView {
   ViewId id;
+  // State beside the rows (what lags look back at, a table's versions); 0 if
+  // there is none. Comes after the ids of all rows.
+  ViewId state_id;
   std::string name;
   // A table that only joins read (in a pipeline other than `default`, or one
   // that is not served): not visible to clients.
@@ -34,6 +37,9 @@ struct CatalogView {
   // Its source's WATERMARK FOR; empty and 0 if there is none.
   std::string event_time_column;
   int64_t watermark_delay_us = 0;
+  // As in ViewPlan: where a row's window ends.
+  int window_column = -1;
+  int64_t window_add_us = 0;
 };
 
 struct Catalog {

@@ -7,7 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/timestamp.h"
 #include "views/fold/row_codec.h"
+#include "views/fold/versioned_table.h"
 #include "views/fold/view_fold.h"
 
 namespace tidegate {
@@ -22,6 +24,8 @@ struct PipelineView {
   const CatalogView* catalog = nullptr;
   const ViewPlan* plan = nullptr;
   std::unique_ptr<ViewFold> fold;
+  // Of a table joined as of event time.
+  std::unique_ptr<VersionedTable> versions;
   // Of a joined table: its key's types, and the bytes that look-ups borrow.
   std::vector<Type> key_types;
   std::string lookup_key;
@@ -32,11 +36,35 @@ struct PipelineView {
 // views that read it.
 struct Route {
   std::vector<int> text_columns;
-  std::vector<PipelineView*> views;
+  std::vector<PipelineView*> views;    // fold on arrival
+  std::vector<PipelineView*> ordered;  // fold as the watermark passes
+  PipelineView* versioned = nullptr;
+};
+
+// What a drain reports under one id.
+struct Drained {
+  ViewId id;
+  PipelineView* view = nullptr;
+  bool state = false;  // the state beside the rows
 };
 
 bool IsDiverting(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status);
+}
+
+bool IsFor(const Event& event, const PipelineView& view) {
+  return event.replay == nullptr || event.replay->count(view.catalog->name) > 0;
+}
+
+Diverted LateFor(const PipelineView& view, EventTime time, EventTime watermark,
+                 std::vector<EventTime> windows) {
+  Diverted late;
+  late.view = view.catalog->name;
+  late.reason = DivertReason::kLate;
+  late.detail = absl::StrCat("late: time=", FormatTimestamp(time.value()),
+                             " watermark=", FormatTimestamp(watermark.value()));
+  late.windows = std::move(windows);
+  return late;
 }
 
 class PipelineImpl final : public Pipeline {
@@ -46,7 +74,8 @@ class PipelineImpl final : public Pipeline {
       : plans_(*plans),
         catalog_(*catalog),
         store_(store),
-        committed_(store->positions()) {}
+        committed_(store->positions()),
+        watermark_(committed_.watermark) {}
 
   absl::Status Init() {
     for (const CatalogView& entry : catalog_.views) {
@@ -62,6 +91,8 @@ class PipelineImpl final : public Pipeline {
       RETURN_IF_ERROR_CTX(MakeFold(view.get()),
                           absl::StrCat("view=", view->catalog->name));
     }
+    std::sort(drained_.begin(), drained_.end(),
+              [](const Drained& a, const Drained& b) { return a.id < b.id; });
     return absl::OkStatus();
   }
 
@@ -70,38 +101,79 @@ class PipelineImpl final : public Pipeline {
   absl::Status Fold(int input, const Event& event,
                     std::vector<Diverted>* diverted) override {
     const Route& route = routes_[input];
-    pending_bytes_ += kBytesPerEvent;
-    for (const int column : route.text_columns) {
-      // A NULL's size is 0.
-      pending_bytes_ += event.columns[column].size;
+    CountPending(route, event);
+    if (route.versioned != nullptr) {
+      RETURN_IF_ERROR_CTX(
+          route.versioned->versions->Apply(event),
+          absl::StrCat("table=", route.versioned->catalog->name));
     }
-    ++pending_events_;
     for (PipelineView* view : route.views) {
-      absl::Status status = view->fold->Apply(event);
-      if (status.ok()) continue;
-      if (!IsDiverting(status)) {
-        return Annotate(status, absl::StrCat("view=", view->catalog->name));
-      }
-      diverted->push_back(Diverted{view->catalog->name, std::move(status)});
+      RETURN_IF_ERROR(FoldInto(view, event, diverted));
+    }
+    for (PipelineView* view : route.ordered) {
+      RETURN_IF_ERROR(CheckInTime(view, event, diverted));
     }
     return absl::OkStatus();
   }
 
+  absl::Status FoldOrdered(int input, const Event& event,
+                           std::vector<Diverted>* diverted) override {
+    const Route& route = routes_[input];
+    CountPending(route, event);
+    for (PipelineView* view : route.ordered) {
+      RETURN_IF_ERROR(FoldInto(view, event, diverted));
+    }
+    return absl::OkStatus();
+  }
+
+  EventTime watermark() const override { return watermark_; }
+
+  absl::Status Advance(EventTime watermark) override {
+    for (const auto& view : views_) {
+      RETURN_IF_ERROR_CTX(view->fold->Advance(watermark),
+                          absl::StrCat("view=", view->catalog->name));
+      if (view->versions == nullptr) continue;
+      RETURN_IF_ERROR_CTX(view->versions->Advance(watermark),
+                          absl::StrCat("table=", view->catalog->name));
+    }
+    watermark_ = watermark;
+    return absl::OkStatus();
+  }
+
+  EventTime next_timer() const override {
+    EventTime next = kNeverEventTime;
+    for (const auto& view : views_) {
+      next = std::min(next, view->fold->next_timer());
+    }
+    return next;
+  }
+
+  int64_t late_table_rows() const override {
+    int64_t rows = 0;
+    for (const auto& view : views_) {
+      if (view->versions != nullptr) rows += view->versions->late_rows();
+    }
+    return rows;
+  }
+
   bool CommitDue() const override {
     if (pending_bytes_ >= kMaxCommitBytes) return true;
-    // An event touches at most one key of a view.
-    if (pending_events_ * views_.size() < kMaxCommitKeys) return false;
+    // An event touches at most `touched_per_event_` keys.
+    if (pending_events_ * touched_per_event_ < kMaxCommitKeys) return false;
     size_t dirty = 0;
-    for (const auto& view : views_) dirty += view->fold->dirty_keys();
+    for (const auto& view : views_) {
+      dirty += view->fold->dirty_keys();
+      if (view->versions != nullptr) dirty += view->versions->dirty_keys();
+    }
     return dirty >= kMaxCommitKeys;
   }
 
   absl::StatusOr<std::shared_ptr<const Commit>> CommitPending(
       ProcessingTime now, int64_t first_record_ms,
       const Positions& positions) override {
-    for (const auto& view : views_) {
-      RETURN_IF_ERROR_CTX(Drain(view.get()),
-                          absl::StrCat("view=", view->catalog->name));
+    for (const Drained& drained : drained_) {
+      RETURN_IF_ERROR_CTX(Drain(drained),
+                          absl::StrCat("view=", drained.view->catalog->name));
     }
     pending_events_ = 0;
     pending_bytes_ = 0;
@@ -122,6 +194,66 @@ class PipelineImpl final : public Pipeline {
   }
 
  private:
+  void CountPending(const Route& route, const Event& event) {
+    pending_bytes_ += kBytesPerEvent;
+    for (const int column : route.text_columns) {
+      // A NULL's size is 0.
+      pending_bytes_ += event.columns[column].size;
+    }
+    ++pending_events_;
+  }
+
+  absl::Status FoldInto(PipelineView* view, const Event& event,
+                        std::vector<Diverted>* diverted) {
+    if (!IsFor(event, *view)) return absl::OkStatus();
+    late_.late = false;
+    late_.windows.clear();
+    const absl::Status status = view->fold->Apply(event, &late_);
+    if (!status.ok()) return Divert(view, event, status, diverted);
+    if (!late_.late) return absl::OkStatus();
+    diverted->push_back(
+        LateFor(*view, event.order.time, watermark_, late_.windows));
+    return absl::OkStatus();
+  }
+
+  // An ordered view takes an event later, unless it is too late already.
+  absl::Status CheckInTime(PipelineView* view, const Event& event,
+                           std::vector<Diverted>* diverted) {
+    if (!IsFor(event, *view)) return absl::OkStatus();
+    if (event.no_event_time) {
+      return Divert(view, event, absl::InvalidArgumentError("no event time"),
+                    diverted);
+    }
+    if (event.order.time >= watermark_) return absl::OkStatus();
+    const absl::StatusOr<bool> admits = view->fold->Admits(event);
+    if (!admits.ok()) return Divert(view, event, admits.status(), diverted);
+    if (*admits) {
+      diverted->push_back(LateFor(*view, event.order.time, watermark_, {}));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Divert(PipelineView* view, const Event& event,
+                      const absl::Status& status,
+                      std::vector<Diverted>* diverted) {
+    if (!IsDiverting(status)) {
+      return Annotate(status, absl::StrCat("view=", view->catalog->name));
+    }
+    Diverted one;
+    one.view = view->catalog->name;
+    one.reason = event.no_event_time && NeedsEventTime(*view->plan)
+                     ? DivertReason::kNoEventTime
+                     : DivertReason::kExpression;
+    one.detail = std::string(status.message());
+    diverted->push_back(std::move(one));
+    return absl::OkStatus();
+  }
+
+  static bool NeedsEventTime(const ViewPlan& plan) {
+    return plan.window.has_value() || plan.ordered ||
+           plan.retention_us.has_value();
+  }
+
   absl::Status AddView(const CatalogView& entry) {
     auto view = std::make_unique<PipelineView>();
     view->catalog = &entry;
@@ -161,7 +293,12 @@ class PipelineImpl final : public Pipeline {
       input.used_columns.resize(source.columns.size());
       for (const auto& view : views_) {
         if (view->plan->source != input.source) continue;
-        route.views.push_back(view.get());
+        (view->plan->ordered ? route.ordered : route.views)
+            .push_back(view.get());
+        if (tables && view->catalog->state_id != ViewId()) {
+          route.versioned = view.get();
+        }
+        touched_per_event_ += TouchedKeys(*view->plan);
         const std::vector<bool>& used = view->plan->used_columns;
         for (size_t c = 0; c < source.columns.size(); ++c) {
           // A table's rows are kept whole, for joins as for clients.
@@ -170,7 +307,10 @@ class PipelineImpl final : public Pipeline {
           }
         }
       }
-      if (route.views.empty()) continue;
+      if (route.views.empty() && route.ordered.empty()) continue;
+      input.ordered = !route.ordered.empty();
+      input.has_watermark = source.watermark.has_value() &&
+                            (!tables || route.versioned != nullptr);
       for (size_t c = 0; c < source.columns.size(); ++c) {
         if (input.used_columns[c] && source.columns[c].type == Type::kVarchar) {
           route.text_columns.push_back(static_cast<int>(c));
@@ -181,13 +321,44 @@ class PipelineImpl final : public Pipeline {
     }
   }
 
-  absl::Status MakeFold(PipelineView* view) {
-    const ViewId id = view->catalog->id;
-    StoredLookup stored = [this, id](absl::string_view key, Stored* found) {
+  // Keys of a view that one event can change.
+  static size_t TouchedKeys(const ViewPlan& plan) {
+    const bool hops =
+        plan.window.has_value() && plan.window->kind == WindowKind::kHop;
+    return hops ? static_cast<size_t>(plan.window->size_us /
+                                      plan.window->slide_us)
+                : 2;  // and one of the state beside the rows
+  }
+
+  StoredLookup LookupOf(ViewId id) {
+    return [this, id](absl::string_view key, Stored* found) {
       return store_->Lookup(id, key, &found->has_row, &found->row,
                             &found->state);
     };
-    TableLookup table;
+  }
+
+  StoredScan ScanOf(ViewId id) {
+    return [this, id](
+               absl::FunctionRef<absl::Status(absl::string_view, const Stored&)>
+                   sink) -> absl::Status {
+      const auto rows =
+          store_->HeadView()->NewIterator(id, ReadView::Which::kAllEntries);
+      for (rows->Seek(""); rows->Valid(); rows->Next()) {
+        const StoredEntry& entry = rows->entry();
+        RETURN_IF_ERROR(
+            sink(rows->key(), {entry.has_row, entry.row, entry.state}));
+      }
+      return rows->status();
+    };
+  }
+
+  absl::Status MakeFold(PipelineView* view) {
+    const ViewId id = view->catalog->id;
+    const ViewId state_id = view->catalog->state_id;
+    FoldSources sources;
+    sources.stored = LookupOf(id);
+    sources.scan = ScanOf(id);
+    if (state_id != ViewId()) sources.stored_state = LookupOf(state_id);
     const SourcePlan* joined_source = nullptr;
     if (view->plan->join.has_value()) {
       const auto at = tables_.find(view->plan->join->table);
@@ -195,23 +366,35 @@ class PipelineImpl final : public Pipeline {
         return absl::InternalError("the joined table is not in the catalog");
       }
       joined_source = &plans_.sources[view->plan->join->table];
-      table = [joined = at->second](Row key, MutableRow row) {
-        return LookUpTable(joined, key, row);
+      sources.table = [joined = at->second,
+                       as_of_event = view->plan->join->event_time](
+                          Row key, EventTime as_of, MutableRow row) {
+        return LookUpTable(joined, key, as_of_event, as_of, row);
       };
     }
-    view->fold = ViewFold::Create(
-        view->plan, &plans_.sources[view->plan->source], joined_source,
-        &view->catalog->schema, std::move(stored), std::move(table));
-    return absl::OkStatus();
+    const SourcePlan* const source = &plans_.sources[view->plan->source];
+    drained_.push_back({id, view, false});
+    if (state_id != ViewId()) drained_.push_back({state_id, view, true});
+    if (view->plan->is_table && state_id != ViewId()) {
+      view->versions = VersionedTable::Create(source, &view->catalog->schema,
+                                              LookupOf(state_id));
+      view->versions->Open(watermark_);
+    }
+    view->fold = ViewFold::Create(view->plan, source, joined_source,
+                                  &view->catalog->schema, std::move(sources));
+    return view->fold->Open(watermark_);
   }
 
   static absl::StatusOr<bool> LookUpTable(PipelineView* table, Row key,
+                                          bool as_of_event, EventTime as_of,
                                           MutableRow row) {
     table->lookup_key.clear();
     EncodeKey(table->key_types, key, &table->lookup_key);
     absl::string_view bytes;
-    ASSIGN_OR_RETURN(const bool found,
-                     table->fold->CurrentRow(table->lookup_key, &bytes));
+    ASSIGN_OR_RETURN(
+        const bool found,
+        as_of_event ? table->versions->RowAsOf(table->lookup_key, as_of, &bytes)
+                    : table->fold->CurrentRow(table->lookup_key, &bytes));
     if (!found) return false;
     // The bytes may be the store's, which the next look-up takes back, and the
     // joining fold looks up its own key before it is done with this row.
@@ -222,18 +405,23 @@ class PipelineImpl final : public Pipeline {
     return true;
   }
 
-  absl::Status Drain(PipelineView* view) {
-    return view->fold->Drain([&](const FoldedChange& change) {
+  absl::Status Drain(const Drained& drained) {
+    const auto sink = [&](const FoldedChange& change) {
       Change out;
-      out.view = view->catalog->id;
+      out.view = drained.id;
       out.key = change.key;
       out.has_before = change.has_before;
       out.before = change.before;
       out.has_after = change.has_after;
       out.after = change.after;
       out.state = change.state;
+      out.corrected = change.corrected;
       builder_.Add(out);
-    });
+    };
+    PipelineView* const view = drained.view;
+    if (!drained.state) return view->fold->Drain(sink);
+    return view->versions != nullptr ? view->versions->Drain(sink)
+                                     : view->fold->DrainState(sink);
   }
 
   const PlanSet& plans_;
@@ -242,14 +430,34 @@ class PipelineImpl final : public Pipeline {
   std::vector<std::unique_ptr<PipelineView>> views_;  // by ViewId
   std::map<int, PipelineView*> tables_;               // by source
   std::vector<Input> inputs_;
-  std::vector<Route> routes_;  // by input
+  std::vector<Route> routes_;     // by input
+  std::vector<Drained> drained_;  // by id
   CommitBuilder builder_;
   Positions committed_;
-  size_t pending_events_ = 0;  // folded since the last commit
-  size_t pending_bytes_ = 0;   // roughly, of those events
+  EventTime watermark_;
+  LateEvent late_;                // scratch of one call
+  size_t touched_per_event_ = 0;  // keys, at most
+  size_t pending_events_ = 0;     // folded since the last commit
+  size_t pending_bytes_ = 0;      // roughly, of those events
 };
 
 }  // namespace
+
+absl::string_view DivertReasonName(DivertReason reason) {
+  switch (reason) {
+    case DivertReason::kUndecodable:
+      return "undecodable";
+    case DivertReason::kFuture:
+      return "future";
+    case DivertReason::kLate:
+      return "late";
+    case DivertReason::kExpression:
+      return "expression";
+    case DivertReason::kNoEventTime:
+      return "no_event_time";
+  }
+  return "?";
+}
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(
     const PlanSet* plans, const Catalog* catalog, MaterializedStore* store) {

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "views/fold/event.h"
 #include "views/pipeline/catalog.h"
@@ -19,11 +20,24 @@
 
 namespace tidegate {
 
-// An event that a view's expressions could not take: the event goes to the
-// dead-letter topic, naming the views.
+enum class DivertReason : uint8_t {
+  kUndecodable,  // for every view of the source
+  kFuture,       // too far ahead of the clock; for every view of the source
+  kLate,         // its window has closed, or the reorder buffer has passed it
+  kExpression,   // an expression failed
+  kNoEventTime,  // NULL in the WATERMARK column, for views that need one
+};
+inline constexpr int kDivertReasons = 5;
+// "undecodable", "future", "late", "expression", "no_event_time".
+absl::string_view DivertReasonName(DivertReason reason);
+
+// A view that did not take an event, or not for all of its windows: the event
+// goes to the dead-letter topic, naming the views.
 struct Diverted {
   std::string view;
-  absl::Status reason;
+  DivertReason reason = DivertReason::kExpression;
+  std::string detail;
+  std::vector<EventTime> windows;  // starts; kLate with windows only
 };
 
 // Runs on the fold thread.
@@ -39,15 +53,36 @@ class Pipeline {
   struct Input {
     int source = 0;  // in PlanSet::sources
     std::vector<bool> used_columns;
+    // Some view folds it in event-time order: hand its events to FoldOrdered
+    // too, as the watermark releases them.
+    bool ordered = false;
+    // It bears on the watermark: a source that declares one, or a table that
+    // declares one and is joined as of event time.
+    bool has_watermark = false;
   };
   // Tables first.
   virtual const std::vector<Input>& inputs() const = 0;
 
-  // Folds one event of inputs()[input] into every view that reads it. Views
-  // that could not take it are appended to `diverted`; a status other than OK
-  // is fatal to the pipeline (storage).
+  // Folds one event of inputs()[input], on arrival, into every view that folds
+  // on arrival; ordered views that it is too late for (time < watermark())
+  // divert it. Views that did not take it are appended to `diverted`; a status
+  // other than OK is fatal to the pipeline (storage).
   virtual absl::Status Fold(int input, const Event& event,
                             std::vector<Diverted>* diverted) = 0;
+  // Folds it into the ordered views. Events come in EventOrder over all inputs
+  // of the pipeline, each at or above watermark() and below the one that
+  // Advance() is given next.
+  virtual absl::Status FoldOrdered(int input, const Event& event,
+                                   std::vector<Diverted>* diverted) = 0;
+  // As of the last Advance(), or the store's at the start.
+  virtual EventTime watermark() const = 0;
+  // Moves the watermark, never back: before the commit whose positions have it.
+  virtual absl::Status Advance(EventTime watermark) = 0;
+  // The least watermark at which Advance() would change a row; kNeverEventTime
+  // if there is none.
+  virtual EventTime next_timer() const = 0;
+  // Table rows that came too late for the version they belong to.
+  virtual int64_t late_table_rows() const = 0;
 
   // A commit should come before more is folded: dirty keys or bytes are at
   // their limit (kMaxCommitKeys, kMaxCommitBytes).

@@ -160,7 +160,7 @@ TEST_F(PipelineTest, AnEventThatAnExpressionFailsOnIsDivertedForThatView) {
   ASSERT_TRUE(CommitNow().ok());
   ASSERT_EQ(diverted_.size(), 1u);
   EXPECT_EQ(diverted_[0].view, "shares");
-  EXPECT_TRUE(absl::IsOutOfRange(diverted_[0].reason));
+  EXPECT_EQ(diverted_[0].reason, DivertReason::kExpression);
   EXPECT_THAT(test_->Rows("shares"), ElementsAre("a|10|ann"));
   EXPECT_THAT(test_->Rows("parts"), ElementsAre("1|10"));
 }

@@ -18,6 +18,24 @@ bool BeforeName(const ViewHub::View& view, absl::string_view name) {
 
 }  // namespace
 
+absl::string_view PartitionStateName(PartitionState state) {
+  switch (state) {
+    case PartitionState::kActive:
+      return "active";
+    case PartitionState::kIdle:
+      return "idle";
+    case PartitionState::kNoEvents:
+      return "no_events";
+    case PartitionState::kError:
+      return "error";
+    case PartitionState::kUnread:
+      return "unread";
+    case PartitionState::kReplaying:
+      return "replaying";
+  }
+  return "?";
+}
+
 absl::Status ServedPipeline::status() const {
   MutexLock lock(&mutex_);
   return absl::Status(status_code_, status_message_);
@@ -30,6 +48,16 @@ void ServedPipeline::SetStatus(const absl::Status& status) {
     status_message_ = std::string(status.message());
   }
   NotifyCommitted();
+}
+
+std::vector<PartitionWatermark> ServedPipeline::watermarks() const {
+  MutexLock lock(&mutex_);
+  return watermarks_;
+}
+
+void ServedPipeline::SetWatermarks(std::vector<PartitionWatermark> watermarks) {
+  MutexLock lock(&mutex_);
+  watermarks_.swap(watermarks);
 }
 
 void ServedPipeline::AddListener(std::function<void()> listener) {

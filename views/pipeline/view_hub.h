@@ -18,6 +18,26 @@
 
 namespace tidegate {
 
+// Why a partition's watermark stands where it does.
+enum class PartitionState : uint8_t {
+  kActive,     // records come, or may come at any time
+  kIdle,       // at its end for idle.timeout: holds nothing back
+  kNoEvents,   // no record so far, and not idle yet
+  kError,      // its leader does not answer
+  kUnread,     // left unread: the reorder buffer is full of it
+  kReplaying,  // reading again, after a start, what the buffer had held
+};
+// "active", "idle", "no_events", "error", "unread", "replaying".
+absl::string_view PartitionStateName(PartitionState state);
+
+struct PartitionWatermark {
+  std::string topic;
+  PartitionId partition;
+  EventTime watermark = kNoEventTime;  // max(event time) - bound
+  PartitionState state = PartitionState::kNoEvents;
+  bool holds_back = false;  // the pipeline's watermark waits for this one
+};
+
 // One pipeline as it is served. Thread-safe.
 class ServedPipeline {
  public:
@@ -35,6 +55,11 @@ class ServedPipeline {
   absl::Status status() const;
   void SetStatus(const absl::Status& status);
 
+  // By topic, then partition; of those that bear on the watermark. As of the
+  // last time the fold loop looked, some 100 ms ago at most while it runs.
+  std::vector<PartitionWatermark> watermarks() const;
+  void SetWatermarks(std::vector<PartitionWatermark> watermarks);
+
   // Called after every commit, on the committing thread, and after SetStatus:
   // must be quick and not call back. Add before the pipeline starts.
   void AddListener(std::function<void()> listener);
@@ -50,6 +75,7 @@ class ServedPipeline {
   absl::StatusCode status_code_ ABSL_GUARDED_BY(mutex_) =
       absl::StatusCode::kUnavailable;
   std::string status_message_ ABSL_GUARDED_BY(mutex_) = "starting";
+  std::vector<PartitionWatermark> watermarks_ ABSL_GUARDED_BY(mutex_);
   // Replaced whole, so that listeners are called without the lock.
   std::shared_ptr<const std::vector<std::function<void()>>> listeners_
       ABSL_GUARDED_BY(mutex_) =

@@ -20,6 +20,7 @@ constexpr uint8_t kVersion = 1;
 constexpr uint8_t kHasBefore = 1;
 constexpr uint8_t kHasAfter = 2;
 constexpr uint8_t kSame = 4;  // before is the same as after, and not written
+constexpr uint8_t kCorrected = 8;
 // A change takes at least this much: view, key's size, flags, state's size.
 constexpr size_t kMinChangeBytes = 4;
 
@@ -37,9 +38,10 @@ bool GetChange(absl::string_view* in, Change* change) {
   change->view = ViewId(static_cast<uint32_t>(view));
   const auto flags = static_cast<uint8_t>(in->front());
   in->remove_prefix(1);
-  if (flags > (kHasBefore | kHasAfter | kSame)) return false;
+  if (flags > (kHasBefore | kHasAfter | kSame | kCorrected)) return false;
   change->has_before = (flags & kHasBefore) != 0;
   change->has_after = (flags & kHasAfter) != 0;
+  change->corrected = (flags & kCorrected) != 0;
   const bool same = (flags & kSame) != 0;
   if (same && !(change->has_before && change->has_after)) return false;
   if (change->has_before && !same && !GetLengthPrefixed(in, &change->before)) {
@@ -108,7 +110,8 @@ void CommitBuilder::Add(const Change& change) {
   PutLengthPrefixed(&body_, change.key);
   body_.push_back(static_cast<char>((change.has_before ? kHasBefore : 0) |
                                     (change.has_after ? kHasAfter : 0) |
-                                    (same ? kSame : 0)));
+                                    (same ? kSame : 0) |
+                                    (change.corrected ? kCorrected : 0)));
   if (change.has_before && !same) PutLengthPrefixed(&body_, change.before);
   if (change.has_after) PutLengthPrefixed(&body_, change.after);
   PutLengthPrefixed(&body_, change.state);

@@ -25,6 +25,8 @@ struct Change {
   bool has_after = false;
   absl::string_view after;
   absl::string_view state;  // empty with !has_after: the entry is gone
+  // The row was amended after its window had closed, now or before.
+  bool corrected = false;
 
   // False for changes of state alone, which subscribers never see.
   bool row_changed() const {

@@ -107,12 +107,11 @@ class MaterializedStore {
   virtual size_t log_bytes() const = 0;
 };
 
-// A stored row's value: sequence, presence, row, state.
-std::string EncodeStoredRow(Seq last_seq, bool has_row, absl::string_view row,
-                            absl::string_view state);
+// A stored row's value: sequence, flags, row, state.
+std::string EncodeStoredRow(Seq last_seq, const StoredEntry& entry);
+// The entry borrows from `bytes`.
 absl::Status DecodeStoredRow(absl::string_view bytes, Seq* last_seq,
-                             bool* has_row, absl::string_view* row,
-                             absl::string_view* state);
+                             StoredEntry* entry);
 
 }  // namespace tidegate
 

@@ -449,19 +449,22 @@ TEST_F(MaterializedStoreTest, ReadersSeeWholeCommitsWhileAllElseRuns) {
 }
 
 TEST(StoredRow, RoundTripAndDamage) {
-  const std::string bytes = EncodeStoredRow(Seq(300), true, "row", "state");
-  Seq seq;
-  bool has_row = false;
-  absl::string_view row, state;
-  TG_ASSERT_OK(DecodeStoredRow(bytes, &seq, &has_row, &row, &state));
-  EXPECT_EQ(seq, Seq(300));
-  EXPECT_TRUE(has_row);
-  EXPECT_EQ(row, "row");
-  EXPECT_EQ(state, "state");
-  for (size_t size = 0; size + 5 < bytes.size(); ++size) {
-    EXPECT_FALSE(DecodeStoredRow(absl::string_view(bytes).substr(0, size), &seq,
-                                 &has_row, &row, &state)
-                     .ok());
+  for (const bool corrected : {false, true}) {
+    const std::string bytes =
+        EncodeStoredRow(Seq(300), {true, corrected, "row", "state"});
+    Seq seq;
+    StoredEntry entry;
+    TG_ASSERT_OK(DecodeStoredRow(bytes, &seq, &entry));
+    EXPECT_EQ(seq, Seq(300));
+    EXPECT_TRUE(entry.has_row);
+    EXPECT_EQ(entry.corrected, corrected);
+    EXPECT_EQ(entry.row, "row");
+    EXPECT_EQ(entry.state, "state");
+    for (size_t size = 0; size + 5 < bytes.size(); ++size) {
+      EXPECT_FALSE(DecodeStoredRow(absl::string_view(bytes).substr(0, size),
+                                   &seq, &entry)
+                       .ok());
+    }
   }
 }
 

@@ -55,6 +55,7 @@ std::shared_ptr<const OverlayRun> OverlayRun::FromCommit(const Commit& commit) {
     entry.view = change.view;
     entry.hash = OverlayHash(change.view, change.key);
     entry.has_row = change.has_after;
+    entry.corrected = change.corrected;
     entry.exists = change.has_after || !change.state.empty();
     entry.seq = commit.seq();
     run->entries_.push_back(entry);

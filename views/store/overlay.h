@@ -25,6 +25,7 @@ struct OverlayEntry {
   ViewId view;
   bool exists = false;
   bool has_row = false;
+  bool corrected = false;  // as in a Change
   Seq seq;
 
   absl::string_view key() const { return {data, key_size}; }

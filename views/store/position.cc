@@ -7,7 +7,7 @@
 namespace tidegate {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 
 absl::Status Malformed() {
   return absl::DataLossError("positions are malformed");
@@ -30,6 +30,20 @@ bool GetPartition(absl::string_view* in,
       !GetSigned(in, &last) || !GetSigned(in, &position->last_timestamp_ms) ||
       !GetFixed64LittleEndian(in, &position->last_hash)) {
     return false;
+  }
+  int64_t max_event_time = 0;
+  uint64_t runs = 0;
+  if (!GetSigned(in, &max_event_time) || !GetVarint64(in, &runs) ||
+      runs > in->size() / 2) {
+    return false;
+  }
+  position->max_event_time = EventTime(max_event_time);
+  for (int64_t at = replay; runs > 0; --runs) {
+    uint64_t skip = 0, count = 0;
+    if (!GetVarint64(in, &skip) || !GetVarint64(in, &count)) return false;
+    const int64_t first = at + static_cast<int64_t>(skip);
+    at = first + static_cast<int64_t>(count);
+    position->diverted.emplace_back(Offset(first), Offset(at));
   }
   const auto narrow = static_cast<int32_t>(partition);
   if (narrow != partition) return false;
@@ -56,6 +70,14 @@ void EncodePositions(const Positions& positions, std::string* out) {
     PutVarint64(out, ZigZag(position.last_offset.value()));
     PutVarint64(out, ZigZag(position.last_timestamp_ms));
     PutFixed64LittleEndian(out, position.last_hash);
+    PutVarint64(out, ZigZag(position.max_event_time.value()));
+    PutVarint64(out, position.diverted.size());
+    int64_t at = position.replay_from.value();
+    for (const auto& [first, end] : position.diverted) {
+      PutVarint64(out, static_cast<uint64_t>(first.value() - at));
+      PutVarint64(out, static_cast<uint64_t>(end.value() - first.value()));
+      at = end.value();
+    }
   }
 }
 

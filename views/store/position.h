@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -24,6 +25,12 @@ struct PartitionPosition {
   Offset last_offset{-1};
   int64_t last_timestamp_ms = 0;
   uint64_t last_hash = 0;  // Fnv1a64 of key, then value, lengths included
+  // The greatest event time seen; kNoEventTime before the first.
+  EventTime max_event_time = kNoEventTime;
+  // Offsets in [replay_from, next_offset) that were diverted as future-dated,
+  // as [first, end) runs: by the time they are read again the clock may have
+  // reached them, but a verdict is taken once.
+  std::vector<std::pair<Offset, Offset>> diverted;
   friend bool operator==(const PartitionPosition&,
                          const PartitionPosition&) = default;
 };

@@ -17,8 +17,9 @@ class MergedView : public ReadView {
   Seq seq() const override { return version_->head; }
   EventTime watermark() const override { return version_->watermark; }
   absl::StatusOr<bool> GetRow(ViewId view, absl::string_view key,
-                              std::string* row) const override;
-  std::unique_ptr<ViewIterator> NewIterator(ViewId view) const override;
+                              std::string* row, bool* corrected) const override;
+  std::unique_ptr<ViewIterator> NewIterator(ViewId view,
+                                            Which which) const override;
   const StoreVersion& version() const { return *version_; }
 
  private:
@@ -27,9 +28,11 @@ class MergedView : public ReadView {
 
 class MergedIterator : public ViewIterator {
  public:
-  MergedIterator(std::shared_ptr<const MergedView> owner, ViewId view)
+  MergedIterator(std::shared_ptr<const MergedView> owner, ViewId view,
+                 ReadView::Which which)
       : owner_(std::move(owner)),
         view_(view),
+        all_(which == ReadView::Which::kAllEntries),
         base_(owner_->version().base->NewIterator()),
         overlay_(owner_->version().runs) {
     EncodeRowKey(view, "", &prefix_);
@@ -49,7 +52,7 @@ class MergedIterator : public ViewIterator {
   }
   bool Valid() const override { return place_ != Place::kEnd; }
   absl::string_view key() const override { return key_; }
-  absl::string_view row() const override { return row_; }
+  const StoredEntry& entry() const override { return entry_; }
   absl::Status status() const override { return status_; }
 
  private:
@@ -79,7 +82,7 @@ class MergedIterator : public ViewIterator {
     if (place_ != Place::kOverlay) base_->Next();
     if (place_ != Place::kBase) overlay_.Next();
   }
-  // True if the entry here is a row that clients see.
+  // True if the entry here is one to show.
   bool Load();
   void Settle() {
     for (Locate(); place_ != Place::kEnd && !Load(); Locate()) Step();
@@ -87,12 +90,13 @@ class MergedIterator : public ViewIterator {
 
   const std::shared_ptr<const MergedView> owner_;
   const ViewId view_;
+  const bool all_;  // not only what clients see
   std::string prefix_;
   const std::unique_ptr<RowIterator> base_;
   OverlayMerger overlay_;
   Place place_ = Place::kEnd;
   absl::string_view key_;
-  absl::string_view row_;
+  StoredEntry entry_;
   absl::Status status_;
 };
 
@@ -106,35 +110,37 @@ bool MergedIterator::Load() {
   if (place_ != Place::kBase) {
     const OverlayEntry& entry = overlay_.entry();
     key_ = entry.key();
-    row_ = entry.row();
-    return entry.exists && entry.has_row;
+    entry_ = {entry.has_row, entry.corrected, entry.row(), entry.state()};
+    return entry.exists && (all_ || entry.has_row);
   }
   Seq seq;
-  bool has_row = false;
-  absl::string_view state;
-  status_ = DecodeStoredRow(base_->value(), &seq, &has_row, &row_, &state);
+  status_ = DecodeStoredRow(base_->value(), &seq, &entry_);
   if (!status_.ok()) {
     place_ = Place::kEnd;
     return true;
   }
   key_ = base_->key().substr(kRowKeyPrefixBytes);
-  return has_row;
+  return all_ || entry_.has_row;
 }
 
 absl::StatusOr<bool> MergedView::GetRow(ViewId view, absl::string_view key,
-                                        std::string* row) const {
+                                        std::string* row,
+                                        bool* corrected) const {
   StoredEntry entry;
   std::string scratch;
   ASSIGN_OR_RETURN(const bool found,
                    FindStored(*version_, view, key, &scratch, &entry));
   if (!found || !entry.has_row) return false;
   row->assign(entry.row.data(), entry.row.size());
+  if (corrected != nullptr) *corrected = entry.corrected;
   return true;
 }
 
-std::unique_ptr<ViewIterator> MergedView::NewIterator(ViewId view) const {
+std::unique_ptr<ViewIterator> MergedView::NewIterator(ViewId view,
+                                                      Which which) const {
   return std::make_unique<MergedIterator>(
-      std::static_pointer_cast<const MergedView>(shared_from_this()), view);
+      std::static_pointer_cast<const MergedView>(shared_from_this()), view,
+      which);
 }
 
 }  // namespace

@@ -11,8 +11,16 @@
 
 namespace tidegate {
 
-// Walks the rows of one view (those that clients see) in key order.
-// Thread-compatible; keeps its ReadView alive.
+// What is stored for a key; the views borrow.
+struct StoredEntry {
+  bool has_row = false;
+  bool corrected = false;  // as in a Change
+  absl::string_view row;   // <View>Row
+  absl::string_view state;
+};
+
+// Walks the rows of one view in key order: those that clients see, or all that
+// is stored. Thread-compatible; keeps its ReadView alive.
 class ViewIterator {
  public:
   virtual ~ViewIterator() = default;
@@ -21,7 +29,8 @@ class ViewIterator {
   virtual bool Valid() const = 0;
   virtual void Next() = 0;
   virtual absl::string_view key() const = 0;  // memcomparable
-  virtual absl::string_view row() const = 0;  // <View>Row
+  virtual const StoredEntry& entry() const = 0;
+  absl::string_view row() const { return entry().row; }
   virtual absl::Status status() const = 0;
 };
 
@@ -33,10 +42,13 @@ class ReadView : public std::enable_shared_from_this<ReadView> {
   // The commit these rows are as of.
   virtual Seq seq() const = 0;
   virtual EventTime watermark() const = 0;
-  // False if clients see no such row.
+  // False if clients see no such row. `corrected` may be null.
   virtual absl::StatusOr<bool> GetRow(ViewId view, absl::string_view key,
-                                      std::string* row) const = 0;
-  virtual std::unique_ptr<ViewIterator> NewIterator(ViewId view) const = 0;
+                                      std::string* row,
+                                      bool* corrected = nullptr) const = 0;
+  enum class Which : uint8_t { kRows, kAllEntries };
+  virtual std::unique_ptr<ViewIterator> NewIterator(
+      ViewId view, Which which = Which::kRows) const = 0;
 };
 
 }  // namespace tidegate

@@ -11,6 +11,10 @@
 namespace tidegate {
 namespace {
 
+// Flags of a stored row.
+constexpr uint8_t kHasRow = 1;
+constexpr uint8_t kCorrected = 2;
+
 class MergedRows : public RowSource {
  public:
   explicit MergedRows(const OverlayRuns* runs) : merger_(*runs) {
@@ -27,8 +31,8 @@ class MergedRows : public RowSource {
     *key = key_;
     value->reset();
     if (entry.exists) {
-      value_ =
-          EncodeStoredRow(entry.seq, entry.has_row, entry.row(), entry.state());
+      value_ = EncodeStoredRow(entry.seq, {entry.has_row, entry.corrected,
+                                           entry.row(), entry.state()});
       *value = value_;
     }
     return true;
@@ -62,7 +66,8 @@ absl::StatusOr<bool> FindStored(const StoreVersion& version, ViewId view,
                                 StoredEntry* entry) {
   const OverlayEntry* newest = FindNewest(version.runs, view, key);
   if (newest != nullptr) {
-    *entry = {newest->has_row, newest->row(), newest->state()};
+    *entry = {newest->has_row, newest->corrected, newest->row(),
+              newest->state()};
     return newest->exists;
   }
   std::string row_key;
@@ -70,8 +75,7 @@ absl::StatusOr<bool> FindStored(const StoreVersion& version, ViewId view,
   ASSIGN_OR_RETURN(const bool found, version.base->Get(row_key, scratch));
   if (!found) return false;
   Seq seq;
-  RETURN_IF_ERROR_CTX(DecodeStoredRow(*scratch, &seq, &entry->has_row,
-                                      &entry->row, &entry->state),
+  RETURN_IF_ERROR_CTX(DecodeStoredRow(*scratch, &seq, entry),
                       absl::StrCat("view=", view.value()));
   return true;
 }
@@ -80,33 +84,33 @@ std::unique_ptr<RowSource> MakeRowSource(const OverlayRuns* runs) {
   return std::make_unique<MergedRows>(runs);
 }
 
-std::string EncodeStoredRow(Seq last_seq, bool has_row, absl::string_view row,
-                            absl::string_view state) {
+std::string EncodeStoredRow(Seq last_seq, const StoredEntry& entry) {
   constexpr size_t kHeaderRoom = 24;
   std::string out;
-  out.reserve(kHeaderRoom + row.size() + state.size());
+  out.reserve(kHeaderRoom + entry.row.size() + entry.state.size());
   PutVarint64(&out, last_seq.value());
-  out.push_back(has_row ? 1 : 0);
-  PutLengthPrefixed(&out, row);
-  out.append(state.data(), state.size());
+  out.push_back(static_cast<char>((entry.has_row ? kHasRow : 0) |
+                                  (entry.corrected ? kCorrected : 0)));
+  PutLengthPrefixed(&out, entry.row);
+  out.append(entry.state.data(), entry.state.size());
   return out;
 }
 
 absl::Status DecodeStoredRow(absl::string_view bytes, Seq* last_seq,
-                             bool* has_row, absl::string_view* row,
-                             absl::string_view* state) {
+                             StoredEntry* entry) {
   uint64_t seq = 0;
   if (!GetVarint64(&bytes, &seq) || bytes.empty() ||
-      static_cast<uint8_t>(bytes[0]) > 1) {
+      static_cast<uint8_t>(bytes[0]) > (kHasRow | kCorrected)) {
     return absl::DataLossError("stored row is malformed");
   }
-  *has_row = bytes[0] == 1;
+  entry->has_row = (bytes[0] & kHasRow) != 0;
+  entry->corrected = (bytes[0] & kCorrected) != 0;
   bytes.remove_prefix(1);
-  if (!GetLengthPrefixed(&bytes, row)) {
+  if (!GetLengthPrefixed(&bytes, &entry->row)) {
     return absl::DataLossError("stored row is malformed");
   }
   *last_seq = Seq(seq);
-  *state = bytes;
+  entry->state = bytes;
   return absl::OkStatus();
 }
 

@@ -33,13 +33,8 @@ size_t OverlayBytes(const OverlayRuns& runs);
 inline constexpr size_t kRowKeyPrefixBytes = 4;
 void EncodeRowKey(ViewId view, absl::string_view key, std::string* out);
 
-// What is stored for a key; false if nothing. The views borrow from `version`
+// What is stored for a key; false if nothing. The entry borrows from `version`
 // or from `scratch`.
-struct StoredEntry {
-  bool has_row = false;
-  absl::string_view row;
-  absl::string_view state;
-};
 absl::StatusOr<bool> FindStored(const StoreVersion& version, ViewId view,
                                 absl::string_view key, std::string* scratch,
                                 StoredEntry* entry);

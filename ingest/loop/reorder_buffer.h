@@ -1,0 +1,74 @@
+// Records that wait for the watermark, and leave in (event time, partition,
+// offset) order over all sources of a pipeline. In memory up to a limit, beyond
+// it in sorted runs on disk. Not durable: after a restart they are read again.
+#ifndef TIDEGATE_INGEST_LOOP_REORDER_BUFFER_H_
+#define TIDEGATE_INGEST_LOOP_REORDER_BUFFER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "base/ids.h"
+#include "ingest/loop/spill_files.h"
+#include "ingest/record.h"
+#include "views/fold/event.h"
+
+namespace tidegate {
+
+// Runs on disk at one time; one more is refused with RESOURCE_EXHAUSTED.
+inline constexpr size_t kMaxSpillRuns = 1024;
+
+// Runs on the fold thread.
+class ReorderBuffer {
+ public:
+  // `spill` must outlive the buffer; null: nothing is spilled, Add is refused
+  // with RESOURCE_EXHAUSTED beyond the limit.
+  ReorderBuffer(size_t max_bytes, SpillFiles* spill);
+  ~ReorderBuffer();
+
+  // Copies the record. `input` orders ties after partition and offset.
+  absl::Status Add(const RawRecord& record, EventTime time);
+  // The time of the first record; kNeverEventTime if there is none.
+  EventTime first_time() const;
+  // Hands over the first record and removes it; the record borrows for the
+  // call. Requires that there is one.
+  absl::Status Pop(
+      absl::FunctionRef<absl::Status(const RawRecord&, EventTime)> sink);
+
+  // The least offset that waits, of a partition; `none` if none does. May be
+  // below it by records that have left: what is read again is judged again.
+  Offset LeastOffset(int topic, PartitionId partition, EventTime watermark,
+                     Offset none);
+
+  bool full() const { return memory_bytes_ >= max_bytes_; }
+  size_t size() const { return size_; }
+  size_t memory_bytes() const { return memory_bytes_; }
+  size_t spilled_bytes() const { return spilled_bytes_; }
+  size_t runs() const { return runs_.size(); }
+
+ private:
+  struct Entry;
+  class Run;
+  absl::Status Spill();
+
+  const size_t max_bytes_;
+  SpillFiles* const spill_;
+  size_t size_ = 0;
+  size_t memory_bytes_ = 0;
+  size_t spilled_bytes_ = 0;
+  std::vector<Entry> heap_;  // the least in front
+  std::vector<std::unique_ptr<Run>> runs_;
+  // By topic, then partition: what came in, in offset order; the front ones
+  // below the watermark have left.
+  std::vector<std::vector<std::deque<std::pair<Offset, EventTime>>>> waiting_;
+};
+
+}  // namespace tidegate
+
+#endif  // TIDEGATE_INGEST_LOOP_REORDER_BUFFER_H_
