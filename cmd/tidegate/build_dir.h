@@ -30,6 +30,8 @@ class BuildDirectory {
   absl::Status SetCurrent(uint64_t build) const;
 
   std::string PathOf(uint64_t build) const;
+  // For what does not outlive the process.
+  std::string SpillPath() const { return path_ + "/spill"; }
   bool Exists(uint64_t build) const;
   absl::Status Remove(uint64_t build) const;
   // Removes every build but `kept`: what interrupted rebuilds left behind.

@@ -80,6 +80,11 @@ std::vector<Flag> ServeFlags() {
        .type = FlagType::kBytes,
        .help = "at this much, folding waits for a checkpoint",
        .default_value = "256MiB"},
+      {.name = "reorder-buffer-bytes",
+       .type = FlagType::kBytes,
+       .help = "memory for records that wait for the watermark, per pipeline; "
+               "beyond it they go to disk",
+       .default_value = "64MiB"},
       {.name = "log-retention",
        .type = FlagType::kDuration,
        .help = "how long subscribers can stay away and still resume",

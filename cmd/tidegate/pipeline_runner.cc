@@ -95,7 +95,7 @@ class PipelineRunnerImpl : public PipelineRunner {
   void RelayStatus();
   void FinishRebuild();
   // What clients are told; a failure is the last word.
-  void SetStatus(absl::Status status);
+  void SetStatus(const absl::Status& status);
   void SetFailed(const absl::Status& status);
 
   bool rebuilding() const { return old_build_.has_value(); }
@@ -118,6 +118,7 @@ class PipelineRunnerImpl : public PipelineRunner {
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<RecordReader> reader_;
   std::unique_ptr<DeadLetterWriter> dead_letters_;
+  std::unique_ptr<SpillFiles> spill_;
   std::unique_ptr<FoldLoop> loop_;
 
   std::atomic<bool> was_up_{false};
@@ -221,6 +222,7 @@ absl::Status PipelineRunnerImpl::MakeLoop() {
   }
   ASSIGN_OR_RETURN(reader_, MakeKafkaReader(std::move(reader)));
   ASSIGN_OR_RETURN(dead_letters_, MakeKafkaDeadLetterWriter(options_.kafka));
+  ASSIGN_OR_RETURN(spill_, OpenSpillDirectory(directory_->SpillPath()));
   FoldLoop::Parts parts;
   parts.plans = options_.plans;
   parts.base_dir = options_.base_dir;
@@ -228,6 +230,7 @@ absl::Status PipelineRunnerImpl::MakeLoop() {
   parts.store = materialized_.get();
   parts.reader = reader_.get();
   parts.dead_letters = dead_letters_.get();
+  parts.spill = spill_.get();
   parts.served = rebuilding() ? hidden_.get() : served_.get();
   parts.clock = options_.clock;
   ASSIGN_OR_RETURN(loop_, FoldLoop::Create(std::move(parts), options_.loop));
@@ -271,9 +274,9 @@ bool PipelineRunnerImpl::SleepUnlessStopping(int wait_ms) {
   return !stopping_;
 }
 
-void PipelineRunnerImpl::SetStatus(absl::Status status) {
+void PipelineRunnerImpl::SetStatus(const absl::Status& status) {
   MutexLock lock(&status_mutex_);
-  if (!failed()) served_->SetStatus(std::move(status));
+  if (!failed()) served_->SetStatus(status);
 }
 
 void PipelineRunnerImpl::SetFailed(const absl::Status& status) {

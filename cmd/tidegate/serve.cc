@@ -95,6 +95,8 @@ ServerAppOptions MakeOptions(const Arguments& arguments, PlanSet plans) {
       static_cast<size_t>(arguments.number("checkpoint-bytes"));
   options.store.max_overlay_bytes =
       static_cast<size_t>(arguments.number("max-overlay-bytes"));
+  options.loop.reorder_buffer_bytes =
+      static_cast<size_t>(arguments.number("reorder-buffer-bytes"));
   options.store.log_retention_ms = arguments.number("log-retention");
   options.store.log_retention_bytes =
       static_cast<size_t>(arguments.number("log-retention-bytes"));

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "ingest/loop/replay_target.h"
 
 namespace tidegate {
 
@@ -13,28 +14,56 @@ void AddTo(std::atomic<int64_t>* counter, int64_t n) {
                  std::memory_order_relaxed);
 }
 
-absl::Status Diverter::Undecodable(const SourcePlan& source,
-                                   const RawRecord& record,
-                                   const absl::Status& why) {
-  AddTo(&stats_->bad_records, 1);
-  LogRecord("bad record", source, record, why.message());
-  return Write(source, record, "undecodable", std::string(why.message()), {});
+absl::Status Diverter::ForAll(const SourcePlan& source, const RawRecord& record,
+                              DivertReason reason, const absl::Status& why,
+                              EventTime watermark) {
+  const bool bad = reason == DivertReason::kUndecodable;
+  AddTo(bad ? &stats_->bad_records : &stats_->diverted, 1);
+  Count(source, "", reason);
+  LogRecord(bad ? "bad record" : "record diverted", source, record,
+            why.message());
+  return Write(source, record, reason, std::string(why.message()), watermark,
+               {});
 }
 
-absl::Status Diverter::FailedExpressions(
-    const SourcePlan& source, const RawRecord& record,
-    const std::vector<Diverted>& diverted) {
+absl::Status Diverter::ForSome(const SourcePlan& source,
+                               const RawRecord& record,
+                               const std::vector<Diverted>& diverted,
+                               EventTime watermark) {
   AddTo(&stats_->diverted, 1);
-  std::vector<std::string> views;
-  std::vector<std::string> reasons;
-  for (const Diverted& one : diverted) {
-    views.push_back(one.view);
-    reasons.push_back(absl::StrCat("view=", one.view, ": ", one.detail));
+  for (int r = 0; r < kDivertReasons; ++r) {
+    const auto reason = static_cast<DivertReason>(r);
+    std::vector<Diverted> views;
+    std::vector<std::string> details;
+    for (const Diverted& one : diverted) {
+      if (one.reason != reason) continue;
+      Count(source, one.view, reason);
+      views.push_back(one);
+      details.push_back(absl::StrCat("view=", one.view, ": ", one.detail));
+    }
+    if (views.empty()) continue;
+    std::string detail = absl::StrJoin(details, "; ");
+    LogRecord("record diverted", source, record, detail);
+    RETURN_IF_ERROR(
+        Write(source, record, reason, std::move(detail), watermark, views));
   }
-  std::string detail = absl::StrJoin(reasons, "; ");
-  LogRecord("record diverted", source, record, detail);
-  return Write(source, record, "expression", std::move(detail),
-               std::move(views));
+  return absl::OkStatus();
+}
+
+void Diverter::Count(const SourcePlan& source, const std::string& view,
+                     DivertReason reason) {
+  MutexLock lock(&mutex_);
+  ++counts_[{source.name, view, reason}];
+}
+
+std::vector<DivertedCount> Diverter::Counts() const {
+  std::vector<DivertedCount> counts;
+  MutexLock lock(&mutex_);
+  for (const auto& [what, events] : counts_) {
+    const auto& [source, view, reason] = what;
+    counts.push_back({source, view, reason, events});
+  }
+  return counts;
 }
 
 absl::StatusOr<bool> Diverter::Acknowledged(int timeout_ms) {
@@ -66,8 +95,9 @@ void Diverter::LogRecord(absl::string_view message, const SourcePlan& source,
 }
 
 absl::Status Diverter::Write(const SourcePlan& source, const RawRecord& record,
-                             std::string reason, std::string detail,
-                             std::vector<std::string> views) {
+                             DivertReason reason, std::string detail,
+                             EventTime watermark,
+                             const std::vector<Diverted>& diverted) {
   if (source.dead_letter_topic.empty()) return absl::OkStatus();
   DeadLetter letter;
   letter.topic = source.dead_letter_topic;
@@ -75,9 +105,16 @@ absl::Status Diverter::Write(const SourcePlan& source, const RawRecord& record,
   letter.partition = record.partition;
   letter.offset = record.offset;
   letter.timestamp_ms = record.timestamp_ms;
-  letter.reason = std::move(reason);
+  letter.reason = std::string(DivertReasonName(reason));
   letter.detail = std::move(detail);
-  letter.views = std::move(views);
+  for (const Diverted& one : diverted) letter.views.push_back(one.view);
+  letter.replay_views = FormatReplayTarget(diverted);
+  // What was sent back for some views, and is diverted whole, is for those.
+  if (diverted.empty() && record.is_replay) {
+    letter.replay_views = std::string(record.replay_views);
+  }
+  letter.watermark = watermark;
+  letter.pipeline = pipeline_;
   if (record.has_key) letter.key = std::string(record.key);
   if (record.has_value) letter.value = std::string(record.value);
   pending_ = true;

@@ -4,13 +4,17 @@
 #ifndef TIDEGATE_INGEST_LOOP_DIVERTER_H_
 #define TIDEGATE_INGEST_LOOP_DIVERTER_H_
 
+#include <map>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "ingest/loop/fold_loop.h"
 #include "ingest/record.h"
 #include "views/pipeline/pipeline.h"
@@ -22,26 +26,37 @@ namespace tidegate {
 class Diverter {
  public:
   // Borrows all three for as long as it lives.
-  Diverter(DeadLetterWriter* writer, const Clock* clock, FoldLoopStats* stats)
-      : writer_(writer), clock_(clock), stats_(stats) {}
+  // `pipeline` names it in letters.
+  Diverter(DeadLetterWriter* writer, const Clock* clock, FoldLoopStats* stats,
+           std::string pipeline)
+      : writer_(writer),
+        clock_(clock),
+        stats_(stats),
+        pipeline_(std::move(pipeline)) {}
 
-  // The record could not be read, `why` says what was found.
-  absl::Status Undecodable(const SourcePlan& source, const RawRecord& record,
-                           const absl::Status& why);
-  // Some views' expressions could not take the record.
-  absl::Status FailedExpressions(const SourcePlan& source,
-                                 const RawRecord& record,
-                                 const std::vector<Diverted>& diverted);
+  // No view takes the record: it could not be read, or is from the future.
+  absl::Status ForAll(const SourcePlan& source, const RawRecord& record,
+                      DivertReason reason, const absl::Status& why,
+                      EventTime watermark);
+  // Some views did not take the record. One letter for each reason.
+  absl::Status ForSome(const SourcePlan& source, const RawRecord& record,
+                       const std::vector<Diverted>& diverted,
+                       EventTime watermark);
   // True if the broker has every dead letter written so far. False if it is
   // away: to be asked again, before the commit that passes those records.
   absl::StatusOr<bool> Acknowledged(int timeout_ms);
+  // By source, then view, then reason; from any thread.
+  std::vector<DivertedCount> Counts() const;
 
  private:
   void LogRecord(absl::string_view message, const SourcePlan& source,
                  const RawRecord& record, absl::string_view error);
+  void Count(const SourcePlan& source, const std::string& view,
+             DivertReason reason);
   absl::Status Write(const SourcePlan& source, const RawRecord& record,
-                     std::string reason, std::string detail,
-                     std::vector<std::string> views);
+                     DivertReason reason, std::string detail,
+                     EventTime watermark,
+                     const std::vector<Diverted>& diverted);
 
   static constexpr int kRecordLinesPerSecond = 5;
   static constexpr int kWaitLinesPerSecond = 1;
@@ -49,9 +64,13 @@ class Diverter {
   DeadLetterWriter* const writer_;
   const Clock* const clock_;
   FoldLoopStats* const stats_;
+  const std::string pipeline_;
   LogRateLimiter record_log_{kRecordLinesPerSecond};
   LogRateLimiter wait_log_{kWaitLinesPerSecond};
   bool pending_ = false;
+  mutable Mutex mutex_;
+  std::map<std::tuple<std::string, std::string, DivertReason>, int64_t> counts_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 // Adds to a counter that only this thread writes: no locked instruction.

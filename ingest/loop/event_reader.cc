@@ -31,8 +31,12 @@ absl::Status EventReader::Read(const RawRecord& record, Event* event) {
     event->columns = row_;
   }
   event->order.time = EventTime(record.timestamp_ms * 1000);
+  event->no_event_time = false;
+  event->replay = nullptr;
   if (source_.watermark.has_value()) {
     const Datum& time = event->columns[source_.watermark->column];
+    // A tombstone has nothing but its key.
+    event->no_event_time = time.is_null && !event->deleted;
     if (!time.is_null) event->order.time = EventTime(time.i);
   }
   event->order.partition = record.partition;

@@ -10,97 +10,22 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
-#include "ingest/loop/diverter.h"
-#include "ingest/loop/event_reader.h"
-#include "ingest/loop/progress.h"
+#include "base/timestamp.h"
+#include "ingest/loop/fold_loop_impl.h"
 #include "ingest/loop/start_check.h"
 
 namespace tidegate {
 namespace {
 
-// How soon a checkpoint that ended is noticed.
-constexpr int kOverlayWaitMs = 5;
 constexpr int kStartRetryMs = 500;
 constexpr int64_t kStatusIntervalUs = 1'000'000;
+constexpr int64_t kShowWatermarksMs = 100;
 
 // A broker that starts up may deny topics it has not loaded yet; a topic that
 // is denied this often in a row, a metadata interval apart, is gone.
 constexpr int kMaxDenials = 2;
 
-struct Input {
-  const SourcePlan* source = nullptr;
-  std::unique_ptr<EventReader> reader;
-  int denials = 0;  // looks for partitions in a row that found no topic
-};
-
-class FoldLoopImpl final : public FoldLoop {
- public:
-  FoldLoopImpl(Parts parts, FoldLoopOptions options)
-      : parts_(std::move(parts)),
-        options_(options),
-        diverter_(parts_.dead_letters, parts_.clock, &stats_) {
-    options_.max_poll_records =
-        std::clamp(options_.max_poll_records, 1, kMaxPollRecords);
-  }
-
-  absl::Status Init();
-  absl::Status Start() override;
-  absl::StatusOr<bool> Turn() override;
-  absl::Status Run() override;
-  void Stop() override;
-  bool CaughtUp() const override { return caught_up_.load(); }
-  const FoldLoopStats& stats() const override { return stats_; }
-  std::vector<PartitionLag> Lag() const override { return progress_->Lag(); }
-  std::vector<DivertedCount> DivertedEvents() const override { return {}; }
-
- private:
-  bool stopping() const { return stop_.load(std::memory_order_relaxed); }
-  // Returns early when Stop() is called.
-  void WaitAtMost(int timeout_ms);
-  std::string Rebuild() const;
-  absl::Status Deleted(const absl::Status& why) const;
-  void SetStatus(const absl::Status& status);
-
-  absl::Status RunUntilStopped();
-  absl::Status Fail(absl::Status status);
-  absl::Status LookForPartitions(ProcessingTime now);
-  absl::Status AddPartitions(int topic, bool* answered);
-  absl::Status Take(const RawRecord& record);
-  absl::Status Commit();
-  void AfterPoll();
-  bool TablesRead() const;
-  void ShowTableProgress(ProcessingTime now);
-  void Publish();
-
-  const Parts parts_;
-  FoldLoopOptions options_;
-  std::vector<Input> inputs_;  // by topic number
-  std::vector<bool> wanted_;   // by topic number
-  std::unique_ptr<Progress> progress_;
-  FoldLoopStats stats_;
-  Diverter diverter_;
-  Event event_;
-  std::vector<Diverted> diverted_;
-  absl::Status fatal_;
-  bool tables_read_ = false;
-  bool announced_ = false;       // the status is OK
-  bool commit_pending_ = false;  // records were taken since the last commit
-  // Dead letters could not be acknowledged within this batch.
-  bool commit_deferred_ = false;
-  int64_t first_record_ms_ = 0;  // of the records since the last commit
-  ProcessingTime next_metadata_;
-  ProcessingTime next_report_;
-  ProcessingTime next_status_;
-
-  std::atomic<bool> caught_up_{false};
-  std::atomic<bool> stop_{false};
-  Mutex stop_mutex_;
-  CondVar stop_signal_;
-};
-
-ProcessingTime After(ProcessingTime now, int64_t ms) {
-  return ProcessingTime(now.value() + ms * 1000);
-}
+}  // namespace
 
 absl::Status FoldLoopImpl::Init() {
   std::vector<std::string> topics;
@@ -129,6 +54,8 @@ absl::Status FoldLoopImpl::Init() {
   progress_ =
       std::make_unique<Progress>(std::move(topics), parts_.store->positions());
   wanted_.resize(inputs_.size());
+  event_time_ = std::make_unique<EventTimeState>(
+      parts_.plans, parts_.pipeline, progress_.get(), parts_.spill, options_);
   return absl::OkStatus();
 }
 
@@ -187,6 +114,7 @@ absl::Status FoldLoopImpl::Start() {
     const int topic = static_cast<int>(t);
     for (const StartPoint& point : points[t]) {
       progress_->Add(topic, point.partition, point.offset, point.end);
+      event_time_->AddPartition(topic, point.partition);
       absl::Status started =
           parts_.reader->Start(topic, point.partition, point.offset);
       if (!started.ok()) {
@@ -202,90 +130,6 @@ absl::Status FoldLoopImpl::Start() {
   next_report_ = After(now, options_.report_offsets_interval_ms);
   AfterPoll();
   Publish();
-  return absl::OkStatus();
-}
-
-absl::StatusOr<bool> FoldLoopImpl::Turn() {
-  RETURN_IF_ERROR(fatal_);
-  if (stopping()) return false;
-  if (commit_pending_) {
-    RETURN_IF_ERROR(fatal_ = Commit());
-    if (commit_pending_) return false;
-    Publish();
-  }
-  if (parts_.store->OverlayFull()) {
-    WaitAtMost(std::min(options_.poll_timeout_ms, kOverlayWaitMs));
-    return false;
-  }
-  const ProcessingTime now = parts_.clock->Now();
-  RETURN_IF_ERROR(fatal_ = LookForPartitions(now));
-  commit_deferred_ = false;
-  const absl::StatusOr<int> taken = parts_.reader->Poll(
-      [this](int topic, PartitionId) { return wanted_[topic]; },
-      options_.max_poll_records, options_.poll_timeout_ms,
-      [this](const RawRecord& record) {
-        if (fatal_.ok()) fatal_ = Take(record);
-      });
-  RETURN_IF_ERROR(fatal_);
-  if (absl::IsOutOfRange(taken.status())) {
-    return fatal_ = Truncated(taken.status().message(), Rebuild());
-  }
-  if (absl::IsNotFound(taken.status())) {
-    return fatal_ = Deleted(taken.status());
-  }
-  RETURN_IF_ERROR(fatal_ = taken.status());
-  progress_->Settle();
-  AfterPoll();
-  if (commit_pending_) RETURN_IF_ERROR(fatal_ = Commit());
-  if (!commit_pending_) Publish();
-  return *taken > 0;
-}
-
-absl::Status FoldLoopImpl::Take(const RawRecord& record) {
-  if (!progress_->Take(record)) return absl::OkStatus();
-  commit_pending_ = true;
-  AddTo(&stats_.records, 1);
-  AddTo(&stats_.bytes,
-        static_cast<int64_t>(record.key.size() + record.value.size()));
-  if (first_record_ms_ == 0 || record.timestamp_ms < first_record_ms_) {
-    first_record_ms_ = record.timestamp_ms;
-  }
-  const absl::Status read = inputs_[record.topic].reader->Read(record, &event_);
-  const SourcePlan& source = *inputs_[record.topic].source;
-  if (!read.ok()) return diverter_.Undecodable(source, record, read);
-  diverted_.clear();
-  RETURN_IF_ERROR_CTX(parts_.pipeline->Fold(record.topic, event_, &diverted_),
-                      absl::StrCat("topic=", source.topic,
-                                   " partition=", record.partition.value(),
-                                   " offset=", record.offset.value()));
-  if (!diverted_.empty()) {
-    RETURN_IF_ERROR(diverter_.FailedExpressions(source, record, diverted_));
-  }
-  if (!commit_deferred_ && parts_.pipeline->CommitDue()) {
-    progress_->Settle();
-    RETURN_IF_ERROR(Commit());
-    commit_deferred_ = commit_pending_;
-  }
-  return absl::OkStatus();
-}
-
-// Commits what was taken; leaves commit_pending_ set if that has to wait.
-absl::Status FoldLoopImpl::Commit() {
-  ASSIGN_OR_RETURN(const bool acknowledged,
-                   diverter_.Acknowledged(options_.poll_timeout_ms));
-  if (!acknowledged) return absl::OkStatus();
-  ASSIGN_OR_RETURN(
-      const std::shared_ptr<const tidegate::Commit> commit,
-      parts_.pipeline->CommitPending(parts_.clock->Now(), first_record_ms_,
-                                     progress_->positions()));
-  commit_pending_ = false;
-  first_record_ms_ = 0;
-  stats_.output_errors.store(parts_.pipeline->output_errors(),
-                             std::memory_order_relaxed);
-  if (commit == nullptr) return absl::OkStatus();
-  AddTo(&stats_.commits, 1);
-  AddTo(&stats_.changes, static_cast<int64_t>(commit->changes().size()));
-  if (parts_.served != nullptr) parts_.served->NotifyCommitted();
   return absl::OkStatus();
 }
 
@@ -310,9 +154,25 @@ bool FoldLoopImpl::TablesRead() const {
   return true;
 }
 
+void FoldLoopImpl::PublishEventTime(ProcessingTime now) {
+  const ReorderBuffer& buffer = event_time_->buffer();
+  const auto set = [](std::atomic<int64_t>* gauge, size_t value) {
+    gauge->store(static_cast<int64_t>(value), std::memory_order_relaxed);
+  };
+  set(&stats_.buffered_events, buffer.size());
+  set(&stats_.buffered_bytes, buffer.memory_bytes());
+  set(&stats_.spilled_bytes, buffer.spilled_bytes());
+  stats_.late_table_rows.store(parts_.pipeline->late_table_rows(),
+                               std::memory_order_relaxed);
+  if (now < next_shown_ || parts_.served == nullptr) return;
+  next_shown_ = After(now, kShowWatermarksMs);
+  parts_.served->SetWatermarks(event_time_->Watermarks());
+}
+
 // Between commits: status, lag, and offsets for lag tools.
 void FoldLoopImpl::Publish() {
   const ProcessingTime now = parts_.clock->Now();
+  PublishEventTime(now);
   stats_.lag_records.store(progress_->UpdateLag(*parts_.reader),
                            std::memory_order_relaxed);
   if (!tables_read_) {
@@ -386,6 +246,7 @@ absl::Status FoldLoopImpl::AddPartitions(int topic, bool* answered) {
          {"offset", partition.low.value()}});
     // Nothing waits for the end of a partition that came later.
     progress_->Add(topic, partition.partition, partition.low, partition.low);
+    event_time_->AddPartition(topic, partition.partition);
     progress_->SawEnd(topic, partition.partition, partition.high);
     RETURN_IF_ERROR_CTX(
         parts_.reader->Start(topic, partition.partition, partition.low),
@@ -430,8 +291,6 @@ absl::Status FoldLoopImpl::Run() {
   parts_.reader->ReportOffsets(parts_.store->positions());
   return status;
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<FoldLoop>> FoldLoop::Create(
     Parts parts, FoldLoopOptions options) {

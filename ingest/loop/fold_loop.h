@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "ingest/loop/spill_files.h"
+#include "ingest/loop/watermark.h"
 #include "ingest/record.h"
 #include "views/pipeline/pipeline.h"
 #include "views/pipeline/view_hub.h"
@@ -23,6 +24,19 @@ namespace tidegate {
 inline constexpr int kMaxPollRecords = kMaxPendingDeadLetters;
 
 inline constexpr size_t kDefaultReorderBufferBytes = 64u << 20;
+
+// Where a mutant steps in; the product uses the defaults. For tests that prove
+// that the tests can fail.
+struct FoldLoopPolicy {
+  bool fold_again = false;          // what is read again is folded again
+  bool release_inclusive = false;   // <= for < at the watermark
+  bool forget_replay_from = false;  // what was buffered is not read again
+  bool decide_again = false;        // verdicts are taken again on replay
+  bool advance_first = false;       // windows close before records are released
+  bool advance_in_poll = false;     // the watermark moves within a poll
+  bool commit_unacknowledged = false;  // dead letters are not waited for
+  WatermarkPolicy watermark;
+};
 
 struct FoldLoopOptions {
   int max_poll_records = 1000;  // at most kMaxPollRecords
@@ -37,6 +51,7 @@ struct FoldLoopOptions {
   size_t reorder_buffer_bytes = kDefaultReorderBufferBytes;
   // How often a watermark that moved is committed although no row changed.
   int64_t watermark_commit_interval_ms = 1'000;
+  FoldLoopPolicy policy;
 };
 
 // How far one partition is behind the end last seen.
@@ -83,7 +98,7 @@ class FoldLoop {
     MaterializedStore* store = nullptr;
     RecordReader* reader = nullptr;  // topic i is inputs()[i]'s topic
     DeadLetterWriter* dead_letters = nullptr;
-    SpillFiles* spill = nullptr;
+    SpillFiles* spill = nullptr;  // null: a full reorder buffer is an error
     ServedPipeline* served = nullptr;  // told status and commits; may be null
     const Clock* clock = nullptr;
   };

@@ -93,6 +93,7 @@ class LoopTest : public ::testing::Test {
     parts.store = &test_->store();
     parts.reader = reader_.get();
     parts.dead_letters = writer_.get();
+    parts.spill = spill_.get();
     parts.served = served_.get();
     parts.clock = &clock_;
     auto loop = FoldLoop::Create(parts, options_);
@@ -139,6 +140,7 @@ class LoopTest : public ::testing::Test {
   FoldLoopOptions options_{.poll_timeout_ms = 0};
   int64_t stamp_ms_ = 1'000;
   std::unique_ptr<TestPipeline> test_;
+  const std::unique_ptr<SpillFiles> spill_ = MakeMemorySpill();
   std::unique_ptr<RecordReader> reader_;
   std::unique_ptr<DeadLetterWriter> writer_;
   std::unique_ptr<ServedPipeline> served_;

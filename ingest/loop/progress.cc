@@ -11,33 +11,46 @@ Progress::Progress(std::vector<std::string> topics, Positions stored)
       positions_(std::move(stored)),
       topics_(names_.size()) {}
 
-void Progress::Add(int topic, PartitionId partition, Offset next, Offset end) {
+void Progress::Add(int topic, PartitionId partition, Offset from, Offset end) {
   Partition added;
-  added.position = &positions_.partitions[{names_[topic], partition}];
-  added.position->next_offset = next;
-  added.position->replay_from = next;
-  added.first = next;
-  added.next = next;
+  const auto [at, is_new] = positions_.partitions.try_emplace(
+      {names_[topic], partition}, PartitionPosition());
+  added.position = &at->second;
+  // Below `from` there may be nothing left to read.
+  added.next = is_new ? from : std::max(from, added.position->next_offset);
+  added.position->next_offset = added.next;
+  added.position->replay_from = from;
+  added.first = from;
+  added.read = from;
   added.end = end;
   added.known_end = end;
   MutexLock lock(&lag_mutex_);
   added.lag_index = lag_.size();
-  lag_.push_back(PartitionLag{names_[topic], partition,
-                              std::max<int64_t>(0, end.value() - next.value()),
-                              added.position->last_timestamp_ms});
+  lag_.push_back(
+      PartitionLag{names_[topic], partition,
+                   std::max<int64_t>(0, end.value() - added.next.value()),
+                   added.position->last_timestamp_ms});
   topics_[topic].push_back(added);
 }
 
-bool Progress::Take(const RawRecord& record) {
+Progress::Taken Progress::Take(const RawRecord& record) {
   Partition& partition = topics_[record.topic][record.partition.value()];
-  if (record.offset < partition.next) return false;
+  if (record.offset < partition.read) return Taken::kAgain;
+  partition.read = record.offset.next();
+  if (record.offset < partition.next) return Taken::kReplayed;
   partition.next = record.offset.next();
   partition.last = record;
   if (!partition.unsettled) {
     partition.unsettled = true;
     unsettled_.emplace_back(record.topic, record.partition.value());
   }
-  return true;
+  return Taken::kNew;
+}
+
+bool Progress::Replaying(int topic, PartitionId partition,
+                         const RecordReader& reader) const {
+  const Partition& p = topics_[topic][partition.value()];
+  return p.read < p.next && !reader.AtEnd(topic, partition);
 }
 
 void Progress::Settle() {
@@ -72,7 +85,7 @@ void Progress::Count(int topic, int64_t* taken, int64_t* total) const {
     const int64_t first = partition.first.value();
     const int64_t end = std::max(first, partition.end.value());
     *total += end - first;
-    *taken += std::min(partition.next.value(), end) - first;
+    *taken += std::min(partition.read.value(), end) - first;
   }
 }
 

@@ -3,6 +3,7 @@
 #ifndef TIDEGATE_INGEST_LOOP_PROGRESS_H_
 #define TIDEGATE_INGEST_LOOP_PROGRESS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,20 +23,40 @@ class Progress {
   Progress(std::vector<std::string> topics, Positions stored);
 
   // Adds the next partition of `topic` (they come from 0 upwards), read from
-  // `next` on. CaughtUp() waits for `end`.
-  void Add(int topic, PartitionId partition, Offset next, Offset end);
+  // `from` on, which may lie below the stored next_offset. CaughtUp() waits for
+  // `end`.
+  void Add(int topic, PartitionId partition, Offset from, Offset end);
   int partition_count(int topic) const {
     return static_cast<int>(topics_[topic].size());
   }
 
-  // True if the record is to be folded; then its partition stands behind it.
-  // False if it was before. The record must stay where it is until Settle().
-  bool Take(const RawRecord& record);
+  enum class Taken : uint8_t {
+    kAgain,     // read before in this life: nothing is to be done
+    kReplayed,  // read in an earlier life, for what waited in a buffer then
+    kNew,
+  };
+  // Its partition then stands behind the record, which must stay where it is
+  // until Settle().
+  Taken Take(const RawRecord& record);
+  // What an earlier life had read is still being read again.
+  bool Replaying(int topic, PartitionId partition,
+                 const RecordReader& reader) const;
+  // Everything below has been read in this life or needs not be.
+  Offset ReadThrough(int topic, PartitionId partition) const {
+    const Partition& p = topics_[topic][partition.value()];
+    return std::min(p.read, p.next);
+  }
   // Puts what Take() saw into positions(), before the records go away.
   void Settle();
   // As of the last Settle().
   const Positions& positions() const { return positions_; }
   void set_tables_ready() { positions_.tables_ready = true; }
+  void set_watermark(EventTime watermark) { positions_.watermark = watermark; }
+  // The position of a partition that was added, for what event time has to say:
+  // replay_from, max_event_time, diverted.
+  PartitionPosition* position(int topic, PartitionId partition) {
+    return topics_[topic][partition.value()].position;
+  }
 
   // Everything below the ends given to Add() has been taken.
   bool ReachedEnds(int topic, const RecordReader& reader) const;
@@ -53,10 +74,11 @@ class Progress {
   struct Partition {
     PartitionPosition* position = nullptr;  // a node of positions_
     Offset first;                           // where reading began
-    Offset next;
-    Offset end;        // given to Add()
-    Offset known_end;  // the highest seen
-    RawRecord last;    // valid if unsettled
+    Offset read;                            // one past what this life has read
+    Offset next;                            // one past what was ever read
+    Offset end;                             // given to Add()
+    Offset known_end;                       // the highest seen
+    RawRecord last;                         // valid if unsettled
     bool unsettled = false;
     size_t lag_index = 0;
   };

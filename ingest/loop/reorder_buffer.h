@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,12 +42,15 @@ class ReorderBuffer {
   absl::Status Pop(
       absl::FunctionRef<absl::Status(const RawRecord&, EventTime)> sink);
 
-  // The least offset that waits, of a partition; `none` if none does. May be
-  // below it by records that have left: what is read again is judged again.
+  // The least offset that waits, of a partition from which every record below
+  // `watermark` has left; `none` if none does. May be less by up to
+  // kBlockRecords records that have left: what is read again is judged again.
   Offset LeastOffset(int topic, PartitionId partition, EventTime watermark,
                      Offset none);
+  static constexpr size_t kBlockRecords = 64;
 
-  bool full() const { return memory_bytes_ >= max_bytes_; }
+  // Nothing should be read that need not come now.
+  bool full() const { return memory_bytes_ + spilled_bytes_ >= max_bytes_; }
   size_t size() const { return size_; }
   size_t memory_bytes() const { return memory_bytes_; }
   size_t spilled_bytes() const { return spilled_bytes_; }
@@ -55,18 +59,25 @@ class ReorderBuffer {
  private:
   struct Entry;
   class Run;
+  // Records that came one after another from one partition.
+  struct Block {
+    Offset first;
+    EventTime latest;
+    size_t records = 0;
+  };
   absl::Status Spill();
+  void Note(int topic, PartitionId partition, Offset offset, EventTime time);
+  absl::Status PopFromRun(
+      absl::FunctionRef<absl::Status(const RawRecord&, EventTime)> sink);
 
   const size_t max_bytes_;
   SpillFiles* const spill_;
   size_t size_ = 0;
   size_t memory_bytes_ = 0;
   size_t spilled_bytes_ = 0;
-  std::vector<Entry> heap_;  // the least in front
-  std::vector<std::unique_ptr<Run>> runs_;
-  // By topic, then partition: what came in, in offset order; the front ones
-  // below the watermark have left.
-  std::vector<std::vector<std::deque<std::pair<Offset, EventTime>>>> waiting_;
+  std::vector<Entry> heap_;                 // the least in front
+  std::vector<std::unique_ptr<Run>> runs_;  // the one with the least in front
+  std::map<std::pair<int, PartitionId>, std::deque<Block>> blocks_;
 };
 
 }  // namespace tidegate

@@ -5,7 +5,8 @@
 // greatest event time less the source's bound; the pipeline's is the least of
 // those of the partitions that are not idle. None as long as a partition has
 // neither shown an event nor become idle. While all are idle it moves on with
-// the clock. It never moves back.
+// the clock, from the greatest of their watermarks: where it would stand had
+// the others become idle a moment sooner. It never moves back.
 #ifndef TIDEGATE_INGEST_LOOP_WATERMARK_H_
 #define TIDEGATE_INGEST_LOOP_WATERMARK_H_
 
@@ -30,6 +31,7 @@ struct WatermarkPolicy {
 
 // What is known of a partition at one look.
 struct PartitionLook {
+  bool took = false;       // a record was taken since the last look
   bool at_end = false;     // everything known has been taken
   bool answering = false;  // its leader is up and answers
   bool unread = false;     // left unread on purpose
@@ -64,7 +66,7 @@ class WatermarkTracker {
   // kNoEventTime while there is none. Changes nothing.
   EventTime Current(ProcessingTime now) const;
   // The watermark was committed.
-  void Commit(EventTime watermark, ProcessingTime now);
+  void Commit(EventTime watermark) { watermark_ = watermark; }
   EventTime watermark() const { return watermark_; }
 
   // The partition stands ahead of the pipeline's watermark: others are awaited.
@@ -85,10 +87,10 @@ class WatermarkTracker {
   EventTime Least() const;
   bool AllIdle() const;
 
-  const WatermarkPolicy policy_;
+  WatermarkPolicy policy_;
   std::vector<Partition> partitions_;
   EventTime watermark_;
-  // All were idle from here on, and the watermark stood at idle_from_.
+  // All are idle since then; idle_from_ is what the watermark moves on from.
   std::optional<ProcessingTime> all_idle_since_;
   EventTime idle_from_ = kNoEventTime;
 };

@@ -1,0 +1,214 @@
+// One turn of the fold loop: take, decode, fold, release, commit.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "base/timestamp.h"
+#include "ingest/loop/fold_loop_impl.h"
+#include "ingest/loop/replay_target.h"
+#include "ingest/loop/start_check.h"
+
+namespace tidegate {
+namespace {
+
+// How soon a checkpoint that ended is noticed.
+constexpr int kOverlayWaitMs = 5;
+
+}  // namespace
+
+absl::StatusOr<bool> FoldLoopImpl::Turn() {
+  RETURN_IF_ERROR(fatal_);
+  if (stopping()) return false;
+  if (commit_pending_) {
+    RETURN_IF_ERROR(fatal_ = Commit(event_time_->watermark()));
+    if (commit_pending_) return false;
+    Publish();
+  }
+  if (parts_.store->OverlayFull()) {
+    WaitAtMost(std::min(options_.poll_timeout_ms, kOverlayWaitMs));
+    return false;
+  }
+  RETURN_IF_ERROR(fatal_ = LookForPartitions(parts_.clock->Now()));
+  commit_deferred_ = false;
+  const absl::StatusOr<int> taken = parts_.reader->Poll(
+      [this](int topic, PartitionId partition) {
+        return wanted_[topic] && event_time_->MayRead(topic, partition);
+      },
+      options_.max_poll_records, options_.poll_timeout_ms,
+      [this](const RawRecord& record) {
+        if (fatal_.ok()) fatal_ = Take(record);
+      });
+  RETURN_IF_ERROR(fatal_);
+  if (absl::IsOutOfRange(taken.status())) {
+    return fatal_ = Truncated(taken.status().message(), Rebuild());
+  }
+  if (absl::IsNotFound(taken.status())) {
+    return fatal_ = Deleted(taken.status());
+  }
+  RETURN_IF_ERROR(fatal_ = taken.status());
+  progress_->Settle();
+  AfterPoll();
+  RETURN_IF_ERROR(fatal_ = CommitAll());
+  if (!commit_pending_) Publish();
+  return *taken > 0;
+}
+
+absl::Status FoldLoopImpl::Take(const RawRecord& record) {
+  const Progress::Taken taken = progress_->Take(record);
+  if (taken == Progress::Taken::kAgain) return absl::OkStatus();
+  event_time_->Saw(record.topic, record.partition);
+  if (taken == Progress::Taken::kReplayed && !options_.policy.fold_again) {
+    return TakeReplayed(record);
+  }
+  commit_pending_ = true;
+  AddTo(&stats_.records, 1);
+  AddTo(&stats_.bytes,
+        static_cast<int64_t>(record.key.size() + record.value.size()));
+  if (first_record_ms_ == 0 || record.timestamp_ms < first_record_ms_) {
+    first_record_ms_ = record.timestamp_ms;
+  }
+  RETURN_IF_ERROR(TakeNew(record));
+  if (!commit_deferred_ && parts_.pipeline->CommitDue()) {
+    progress_->Settle();
+    // The watermark moves at the end of a poll: within it, what is known of
+    // the partitions is old.
+    RETURN_IF_ERROR(Commit(options_.policy.advance_in_poll
+                               ? event_time_->Target(parts_.clock->Now())
+                               : event_time_->watermark()));
+    commit_deferred_ = commit_pending_;
+  }
+  return absl::OkStatus();
+}
+
+// Decodes into event_; false if the record was diverted instead.
+absl::StatusOr<bool> FoldLoopImpl::ReadEvent(const RawRecord& record,
+                                             bool is_new) {
+  const SourcePlan& source = *inputs_[record.topic].source;
+  absl::Status read = inputs_[record.topic].reader->Read(record, &event_);
+  // Without views, a record that was sent back is for all of them.
+  if (read.ok() && record.is_replay && !record.replay_views.empty()) {
+    auto target = ParseReplayTarget(record.replay_views);
+    read = Annotate(target.status(), kReplayViewsHeader);
+    if (target.ok()) {
+      replay_ = *std::move(target);
+      event_.replay = &replay_;
+    }
+  }
+  if (read.ok()) return true;
+  if (is_new) {
+    RETURN_IF_ERROR(diverter_.ForAll(source, record, DivertReason::kUndecodable,
+                                     read, event_time_->watermark()));
+  }
+  return false;
+}
+
+absl::Status FoldLoopImpl::TakeNew(const RawRecord& record) {
+  const SourcePlan& source = *inputs_[record.topic].source;
+  ASSIGN_OR_RETURN(const bool readable, ReadEvent(record, /*is_new=*/true));
+  if (!readable) return absl::OkStatus();
+  const ProcessingTime now = parts_.clock->Now();
+  ASSIGN_OR_RETURN(const bool future,
+                   event_time_->DivertsAsFuture(event_, record.topic, now));
+  if (future) {
+    return diverter_.ForAll(source, record, DivertReason::kFuture,
+                            absl::OutOfRangeError(absl::StrCat(
+                                "too far ahead of the clock: time=",
+                                FormatTimestamp(event_.order.time.value()),
+                                " clock=", FormatTimestamp(now.value()))),
+                            event_time_->watermark());
+  }
+  diverted_.clear();
+  RETURN_IF_ERROR_CTX(parts_.pipeline->Fold(record.topic, event_, &diverted_),
+                      absl::StrCat("topic=", source.topic,
+                                   " partition=", record.partition.value(),
+                                   " offset=", record.offset.value()));
+  if (!diverted_.empty()) {
+    RETURN_IF_ERROR(
+        diverter_.ForSome(source, record, diverted_, event_time_->watermark()));
+  }
+  event_time_->Observe(event_, record.topic);
+  return event_time_->Keep(record, event_);
+}
+
+// It was folded on arrival, or diverted, in an earlier life; only the buffer
+// has forgotten it.
+absl::Status FoldLoopImpl::TakeReplayed(const RawRecord& record) {
+  if (event_time_->WasDiverted(record.topic, record.partition, record.offset)) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const bool readable, ReadEvent(record, /*is_new=*/false));
+  return readable ? event_time_->Keep(record, event_) : absl::OkStatus();
+}
+
+// The watermark has come to a record that was kept.
+absl::Status FoldLoopImpl::Release(const RawRecord& record) {
+  const SourcePlan& source = *inputs_[record.topic].source;
+  ASSIGN_OR_RETURN(const bool readable, ReadEvent(record, /*is_new=*/false));
+  if (!readable) return absl::InternalError("a kept record cannot be read");
+  diverted_.clear();
+  RETURN_IF_ERROR_CTX(
+      parts_.pipeline->FoldOrdered(record.topic, event_, &diverted_),
+      absl::StrCat("topic=", source.topic,
+                   " partition=", record.partition.value(),
+                   " offset=", record.offset.value()));
+  if (diverted_.empty()) return absl::OkStatus();
+  return diverter_.ForSome(source, record, diverted_, event_time_->watermark());
+}
+
+// A commit that only moves the watermark is worth it if it changes a row, or
+// now and then, for those who watch it.
+bool FoldLoopImpl::WatermarkDue(ProcessingTime now) const {
+  const EventTime target = event_time_->Target(now);
+  return target > event_time_->watermark() &&
+         (event_time_->ChangesRows(target) || now >= next_watermark_);
+}
+
+absl::Status FoldLoopImpl::CommitAll() {
+  const ProcessingTime now = parts_.clock->Now();
+  event_time_->Look(*parts_.reader, wanted_, now);
+  if (WatermarkDue(now)) commit_pending_ = true;
+  const EventTime target = event_time_->Target(now);
+  while (commit_pending_) {
+    RETURN_IF_ERROR(Commit(target));
+    if (commit_pending_ || stopping()) break;
+    // What did not fit into one commit goes into the next.
+    commit_pending_ =
+        event_time_->watermark() < target && event_time_->ChangesRows(target);
+  }
+  return absl::OkStatus();
+}
+
+// Moves the watermark towards `watermark` and commits; leaves commit_pending_
+// set if that has to wait.
+absl::Status FoldLoopImpl::Commit(EventTime watermark) {
+  if (!advanced_) {
+    RETURN_IF_ERROR(event_time_->AdvanceTowards(
+        watermark,
+        [this](const RawRecord& record) { return Release(record); }));
+    RETURN_IF_ERROR(event_time_->Settle());
+    advanced_ = true;
+  }
+  ASSIGN_OR_RETURN(const bool acknowledged,
+                   diverter_.Acknowledged(options_.poll_timeout_ms));
+  if (!acknowledged && !options_.policy.commit_unacknowledged) {
+    return absl::OkStatus();
+  }
+  const ProcessingTime now = parts_.clock->Now();
+  ASSIGN_OR_RETURN(const std::shared_ptr<const tidegate::Commit> commit,
+                   parts_.pipeline->CommitPending(now, first_record_ms_,
+                                                  progress_->positions()));
+  commit_pending_ = false;
+  advanced_ = false;
+  first_record_ms_ = 0;
+  next_watermark_ = After(now, options_.watermark_commit_interval_ms);
+  stats_.output_errors.store(parts_.pipeline->output_errors(),
+                             std::memory_order_relaxed);
+  if (commit == nullptr) return absl::OkStatus();
+  AddTo(&stats_.commits, 1);
+  AddTo(&stats_.changes, static_cast<int64_t>(commit->changes().size()));
+  if (parts_.served != nullptr) parts_.served->NotifyCommitted();
+  return absl::OkStatus();
+}
+
+}  // namespace tidegate
