@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/civil_time.h"
 
 namespace tidegate {
 namespace {
@@ -124,10 +125,6 @@ bool ScanOffset(Scanner* scan, int64_t* seconds) {
   return scan->done();
 }
 
-int64_t FloorDivide(int64_t a, int64_t b) {
-  return a / b - (a % b < 0 ? 1 : 0);
-}
-
 // 0001-01-01 and 10000-01-01, in days since 1970.
 constexpr int64_t kFirstDay = -719'162;
 constexpr int64_t kEndDay = 2'932'897;
@@ -135,24 +132,14 @@ constexpr int64_t kEndDay = 2'932'897;
 }  // namespace
 
 std::string FormatTimestamp(int64_t micros) {
-  const int64_t seconds = FloorDivide(micros, kMicrosPerSecond);
-  const int64_t fraction =
-      (micros % kMicrosPerSecond + kMicrosPerSecond) % kMicrosPerSecond;
-  const int64_t days = FloorDivide(seconds, kSecondsPerDay);
-  const int64_t of_day = seconds - days * kSecondsPerDay;
-  // std::chrono's calendar ends at the year 32767; 400 years are 146,097 days.
-  const int64_t cycles = FloorDivide(days, 146'097);
-  const std::chrono::year_month_day date{std::chrono::sys_days(
-      std::chrono::days(static_cast<int>(days - cycles * 146'097)))};
-  std::string out = absl::StrFormat(
-      "%04d-%02u-%02uT%02d:%02d:%02d",
-      static_cast<int>(date.year()) + cycles * 400,
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      of_day / 3600, of_day / 60 % 60, of_day % 60);
-  if (fraction % 1000 != 0) {
-    absl::StrAppendFormat(&out, ".%06d", fraction);
-  } else if (fraction != 0) {
-    absl::StrAppendFormat(&out, ".%03d", fraction / 1000);
+  const CivilTime civil = ToCivilTime(micros);
+  std::string out =
+      absl::StrFormat("%04d-%02d-%02dT%02d:%02d:%02d", civil.year, civil.month,
+                      civil.day, civil.hour, civil.minute, civil.second);
+  if (civil.microsecond % 1000 != 0) {
+    absl::StrAppendFormat(&out, ".%06d", civil.microsecond);
+  } else if (civil.microsecond != 0) {
+    absl::StrAppendFormat(&out, ".%03d", civil.microsecond / 1000);
   }
   out.push_back('Z');
   return out;

@@ -50,18 +50,30 @@ void MergeSum(Type type, const AggregateState& other, AggregateState* state) {
   state->high = static_cast<uint64_t>(absl::Int128High64(sum));
 }
 
+// Of values that are not all finite, mean and squares are NaN; squares beyond
+// the range of doubles are Infinity, and the mean still finite.
+void SetVariance(double mean, double squares, AggregateState* state) {
+  if (std::isnan(mean) || std::isnan(squares)) {
+    mean = squares = std::numeric_limits<double>::quiet_NaN();
+  }
+  state->low = std::bit_cast<uint64_t>(mean);
+  state->high = std::bit_cast<uint64_t>(squares);
+}
+
 // Chan, Golub and LeVeque's pairwise update.
 void MergeVariance(const AggregateState& other, AggregateState* state) {
   const auto n = static_cast<double>(state->count);
   const auto m = static_cast<double>(other.count);
   const double mean = std::bit_cast<double>(state->low);
-  const double delta = std::bit_cast<double>(other.low) - mean;
-  const double squares = std::bit_cast<double>(state->high) +
-                         std::bit_cast<double>(other.high) +
-                         delta * delta * (n * m / (n + m));
+  const double other_mean = std::bit_cast<double>(other.low);
+  const double delta = other_mean - mean;
   state->count += other.count;
-  state->low = std::bit_cast<uint64_t>(mean + delta * (m / (n + m)));
-  state->high = std::bit_cast<uint64_t>(squares);
+  SetVariance(
+      std::isinf(delta) ? mean * (n / (n + m)) + other_mean * (m / (n + m))
+                        : mean + delta * (m / (n + m)),
+      std::bit_cast<double>(state->high) + std::bit_cast<double>(other.high) +
+          delta * delta * (n * m / (n + m)),
+      state);
 }
 
 // Of doubles that compare equal but differ in bits, -0 counts as less than 0.
@@ -118,6 +130,13 @@ uint64_t ToBits(Type type, const Datum& value) {
   if (type != Type::kDouble) return static_cast<uint64_t>(value.i);
   return std::bit_cast<uint64_t>(
       std::isnan(value.d) ? std::numeric_limits<double>::quiet_NaN() : value.d);
+}
+
+bool AreBitsOf(Type type, uint64_t bits) {
+  if (type == Type::kBoolean) return bits <= 1;
+  if (type != Type::kInt) return true;
+  const auto value = static_cast<int64_t>(bits);
+  return value == static_cast<int32_t>(value);
 }
 
 Datum FromBits(Type type, uint64_t bits) {
@@ -221,12 +240,14 @@ void Aggregate::UpdateVariance(const Datum& value,
                                AggregateState* state) const {
   const double x =
       type_ == Type::kDouble ? value.d : static_cast<double>(value.i);
-  ++state->count;
+  const auto n = static_cast<double>(++state->count);
   const double before = std::bit_cast<double>(state->low);
-  const double mean = before + (x - before) / static_cast<double>(state->count);
-  state->low = std::bit_cast<uint64_t>(mean);
-  state->high = std::bit_cast<uint64_t>(std::bit_cast<double>(state->high) +
-                                        (x - before) * (x - mean));
+  const double delta = x - before;
+  const double step =
+      std::isinf(delta) && std::isfinite(x) ? x / n - before / n : delta / n;
+  const double mean = before + step;
+  SetVariance(mean, std::bit_cast<double>(state->high) + delta * (x - mean),
+              state);
 }
 
 bool Aggregate::Wins(const Datum& order_by, const EventOrder& place,
@@ -364,21 +385,23 @@ void Aggregate::Encode(const AggregateState& state, std::string* out) const {
 
 namespace {
 
-bool DecodeWinner(Family family, absl::string_view* in, AggregateState* state) {
+bool DecodeWinner(absl::string_view* in, AggregateState* state) {
   uint64_t time, partition, offset;
   if (!GetVarint64(in, &time) || !GetVarint64(in, &partition) ||
       !GetVarint64(in, &offset)) {
     return false;
   }
-  if (family == Family::kBy && !GetFixed64LittleEndian(in, &state->high)) {
-    return false;
-  }
-  if (in->empty()) return false;
+  const auto partition_id = static_cast<int32_t>(UnZigZag(partition));
+  if (partition_id != UnZigZag(partition)) return false;
   state->winner.time = EventTime(UnZigZag(time));
-  state->winner.partition =
-      PartitionId(static_cast<int32_t>(UnZigZag(partition)));
+  state->winner.partition = PartitionId(partition_id);
   state->winner.offset = Offset(UnZigZag(offset));
-  state->value_is_null = (*in)[0] != 0;
+  return true;
+}
+
+bool DecodeFlag(absl::string_view* in, bool* flag) {
+  if (in->empty() || ((*in)[0] != '\0' && (*in)[0] != '\x01')) return false;
+  *flag = (*in)[0] != '\0';
   in->remove_prefix(1);
   return true;
 }
@@ -399,31 +422,40 @@ bool DecodeSum(Type type, absl::string_view* in, AggregateState* state) {
 bool Aggregate::Decode(absl::string_view* in, AggregateState* state) const {
   *state = AggregateState();
   uint64_t count;
-  if (!GetVarint64(in, &count)) return false;
+  if (!GetVarint64(in, &count) ||
+      count > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    return false;
+  }
   state->count = static_cast<int64_t>(count);
   const Family family = FamilyOf(kind_);
   if (count == 0 || family == Family::kCount) return true;
   if (family == Family::kVariance) return DecodeSum(Type::kDouble, in, state);
   if (family == Family::kSum) return DecodeSum(type_, in, state);
+  if (count != 1) return false;
   if (KeepsWinner(kind_)) {
-    if (!DecodeWinner(family, in, state)) return false;
-    if (state->value_is_null) {
-      if (type_ == Type::kVarchar)
-        state->text = std::make_unique<std::string>();
-      return true;
+    if (!DecodeWinner(in, state)) return false;
+    if (family == Family::kBy && (!GetFixed64LittleEndian(in, &state->high) ||
+                                  !AreBitsOf(order_type_, state->high))) {
+      return false;
     }
+    if (!DecodeFlag(in, &state->value_is_null)) return false;
   }
+  return DecodeKept(in, state);
+}
+
+bool Aggregate::DecodeKept(absl::string_view* in, AggregateState* state) const {
   if (type_ == Type::kVarchar) {
     absl::string_view text;
-    if (!GetLengthPrefixed(in, &text)) return false;
+    if (!state->value_is_null && !GetLengthPrefixed(in, &text)) return false;
     state->text = std::make_unique<std::string>(text);
     return true;
   }
+  if (state->value_is_null) return true;
   if (type_ == Type::kDouble) return GetFixed64LittleEndian(in, &state->low);
   uint64_t bits;
   if (!GetVarint64(in, &bits)) return false;
   state->low = static_cast<uint64_t>(UnZigZag(bits));
-  return true;
+  return AreBitsOf(type_, state->low);
 }
 
 }  // namespace tidegate

@@ -74,6 +74,7 @@ class Aggregate {
   Datum Variance(const AggregateState& state) const;
   void Keep(const Datum& value, AggregateState* state) const;
   Datum Kept(const AggregateState& state) const;
+  bool DecodeKept(absl::string_view* in, AggregateState* state) const;
 
   const AggregateKind kind_;
   const Type type_;        // of the argument

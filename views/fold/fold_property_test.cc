@@ -83,11 +83,12 @@ ViewPlan GroupedPlan() {
   plan.group_by = {K()};
   AddOutput(&plan, "k", K());
   plan.key_columns = {0};
-  const auto add = [&plan](AggregateKind kind, Expr argument, Type result) {
+  const auto add = [&plan](AggregateKind kind, Expr argument, Type result,
+                           std::optional<Expr> order_by = std::nullopt) {
     AggregateCall call;
     call.kind = kind;
     call.argument = std::move(argument);
-    if (kind >= AggregateKind::kFirstValue) call.order_by = Ts();
+    call.order_by = std::move(order_by);
     call.result = result;
     AddAggregate(&plan, absl::StrCat("c", plan.columns.size()),
                  std::move(call));
@@ -99,8 +100,10 @@ ViewPlan GroupedPlan() {
   add(AggregateKind::kMin, X(), Type::kBigint);
   add(AggregateKind::kMax, S(), Type::kVarchar);
   add(AggregateKind::kAvg, X(), Type::kDouble);
-  add(AggregateKind::kFirstValue, S(), Type::kVarchar);
-  add(AggregateKind::kLastValue, X(), Type::kBigint);
+  add(AggregateKind::kFirstValue, S(), Type::kVarchar, Ts());
+  add(AggregateKind::kLastValue, X(), Type::kBigint, Ts());
+  add(AggregateKind::kMinBy, S(), Type::kVarchar, X());
+  add(AggregateKind::kMaxBy, X(), Type::kBigint, D());
   return plan;
 }
 
@@ -136,6 +139,21 @@ class Group {
     const bool fits = x_sum <= std::numeric_limits<int64_t>::max();
     const SourceRow* first = Extreme(false);
     const SourceRow* last = Extreme(true);
+    const SourceRow* by_x = nullptr;
+    const SourceRow* by_d = nullptr;
+    for (const SourceRow* row : rows_) {
+      const auto earlier = [row](const SourceRow* other) {
+        return row->order < other->order;
+      };
+      if (by_x == nullptr || *row->x < *by_x->x ||
+          (*row->x == *by_x->x && earlier(by_x))) {
+        by_x = row;
+      }
+      if (row->d && (by_d == nullptr || *row->d > *by_d->d ||
+                     (*row->d == *by_d->d && earlier(by_d)))) {
+        by_d = row;
+      }
+    }
     return absl::StrCat(
         Quoted(rows_[0]->k), "|", rows_.size(), "|", d_count, "|",
         fits ? absl::StrCat(static_cast<int64_t>(x_sum)) : "NULL", "|",
@@ -144,7 +162,8 @@ class Group {
         DatumText(Type::kDouble,
                   Datum::Double(static_cast<double>(x_sum) / count)),
         "|", first ? Quoted(first->s) : "NULL", "|",
-        last ? absl::StrCat(*last->x) : "NULL");
+        last ? absl::StrCat(*last->x) : "NULL", "|", Quoted(by_x->s), "|",
+        by_d ? absl::StrCat(*by_d->x) : "NULL");
   }
 
   static std::string Quoted(const std::optional<std::string>& text) {

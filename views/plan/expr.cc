@@ -5,9 +5,11 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "views/plan/arithmetic.h"
 #include "views/plan/cast.h"
 #include "views/plan/datum_text.h"
+#include "views/plan/function.h"
 #include "views/plan/like.h"
 
 namespace tidegate {
@@ -199,21 +201,22 @@ absl::Status Evaluate(const Expr& expr, Row row, TextArena* arena,
         top -= arg;
         top[-1] = In(in.type, top[-1], top, in.arg);
         break;
+      case Op::kCall:
+        top -= in.arg2 - 1;
+        RETURN_IF_ERROR(CallFunction(static_cast<Function>(in.arg), in.type,
+                                     top - 1, in.arg2, arena));
+        break;
       case Op::kNegate:
       case Op::kNot:
       case Op::kIsNull:
       case Op::kIsNotNull:
-      case Op::kCast: {
-        absl::Status status = Unary(in, top - 1, arena);
-        if (!status.ok()) return status;
+      case Op::kCast:
+        RETURN_IF_ERROR(Unary(in, top - 1, arena));
         break;
-      }
-      default: {
+      default:
         --top;
-        absl::Status status = Binary(expr, in, top - 1, *top, arena);
-        if (!status.ok()) return status;
+        RETURN_IF_ERROR(Binary(expr, in, top - 1, *top, arena));
         break;
-      }
     }
   }
   assert(top == bottom + 1);

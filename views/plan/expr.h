@@ -61,11 +61,13 @@ enum class Op : uint8_t {
   kJumpIfFalse,    // keeps FALSE and jumps, else keeps the value; AND
   kJumpIfTrue,     // keeps TRUE and jumps, else keeps the value; OR
   kIn,             // top `arg` values are the list, below them the operand
+  kCall,           // arg: a Function of function.h; arg2: how many operands
 };
 
 struct Instruction {
   Op op = Op::kColumn;
-  Type type = Type::kBoolean;  // of the operands (kCast: the source)
+  Type type = Type::kBoolean;  // of the operands (kCast: the source; kCall:
+                               // the first)
   Type to = Type::kBoolean;    // of the result
   int32_t arg = 0;
   int32_t arg2 = 0;
@@ -87,9 +89,10 @@ struct Expr {
 
 inline constexpr int kMaxExprStack = 256;
 
-// Evaluates expr over `row`. OutOfRange on overflow, division by zero and a
-// failed CAST, naming the operation and the values. `arena` holds text that the
-// result may borrow; the rest borrows from `row` or `expr`.
+// Evaluates expr over `row`. OutOfRange on overflow, division by zero, a failed
+// CAST and what a function refuses, naming the operation and the values.
+// `arena` holds text that the result may borrow; the rest borrows from `row` or
+// `expr`.
 absl::Status Evaluate(const Expr& expr, Row row, TextArena* arena,
                       Datum* result);
 

@@ -1,4 +1,5 @@
-// Functions and aggregates.
+// Calls by name, and the aggregates among them.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,20 +22,24 @@ constexpr AggregateName kAggregates[] = {
     {"avg", AggregateKind::kAvg},
     {"first_value", AggregateKind::kFirstValue},
     {"last_value", AggregateKind::kLastValue},
+    {"min_by", AggregateKind::kMinBy},
+    {"max_by", AggregateKind::kMaxBy},
+    {"stddev", AggregateKind::kStddevSamp},
+    {"stddev_samp", AggregateKind::kStddevSamp},
+    {"stddev_pop", AggregateKind::kStddevPop},
+    {"variance", AggregateKind::kVarSamp},
+    {"var_samp", AggregateKind::kVarSamp},
+    {"var_pop", AggregateKind::kVarPop},
 };
 
 // Known elsewhere and planned here.
 constexpr absl::string_view kLater[] = {
-    "max_by",       "min_by",       "stddev",     "stddev_pop",
-    "stddev_samp",  "variance",     "var_pop",    "lag",
-    "lead",         "row_number",   "rank",       "tumble",
-    "hop",          "session",      "array_agg",  "string_agg",
-    "jsonb_agg",    "date_trunc",   "extract",    "approx_count_distinct",
-    "bool_and",     "bool_or",      "lower",      "upper",
-    "length",       "substring",    "substr",     "trim",
-    "round",        "floor",        "ceil",       "abs",
-    "greatest",     "least",        "concat",     "replace",
-    "window_start", "tumble_start", "tumble_end", "percentile_cont"};
+    "lag",          "lead",       "row_number",
+    "rank",         "tumble",     "hop",
+    "session",      "array_agg",  "string_agg",
+    "jsonb_agg",    "bool_and",   "approx_count_distinct",
+    "bool_or",      "concat",     "window_start",
+    "tumble_start", "tumble_end", "percentile_cont"};
 
 // Their value depends on when they run, so a view could not be rebuilt.
 constexpr absl::string_view kClocks[] = {"now", "proctime", "random",
@@ -43,6 +48,26 @@ constexpr absl::string_view kClocks[] = {"now", "proctime", "random",
 bool IsOrdered(AggregateKind kind) {
   return kind == AggregateKind::kFirstValue ||
          kind == AggregateKind::kLastValue;
+}
+
+// Takes the value to return and the value to go by.
+bool IsBy(AggregateKind kind) {
+  return kind == AggregateKind::kMinBy || kind == AggregateKind::kMaxBy;
+}
+
+bool IsVariance(AggregateKind kind) {
+  return kind == AggregateKind::kStddevSamp ||
+         kind == AggregateKind::kStddevPop || kind == AggregateKind::kVarSamp ||
+         kind == AggregateKind::kVarPop;
+}
+
+Type ResultOf(AggregateKind kind, Type argument) {
+  if (kind == AggregateKind::kCount) return Type::kBigint;
+  if (kind == AggregateKind::kAvg || IsVariance(kind)) return Type::kDouble;
+  if (kind == AggregateKind::kSum && argument == Type::kInt) {
+    return Type::kBigint;
+  }
+  return argument;
 }
 
 bool SameOptional(const TypedPtr& a, const TypedPtr& b) {
@@ -58,14 +83,16 @@ TypedPtr ExprBinder::BindCall(const Node& node) {
       return BindAggregate(node, aggregate.kind);
     }
   }
-  if (node.text != "coalesce" && node.text != "nullif") {
+  const std::vector<std::string> functions = FunctionNames();
+  if (std::find(functions.begin(), functions.end(), node.text) ==
+      functions.end()) {
     return RefuseFunction(node);
   }
   if (node.star || node.order_by != nullptr) {
     reporter_->Error(node.span, absl::StrCat(node.text, " takes values only"));
     return nullptr;
   }
-  return node.text == "coalesce" ? BindCoalesce(node) : BindNullIf(node);
+  return BindFunction(node);
 }
 
 TypedPtr ExprBinder::RefuseFunction(const Node& node) {
@@ -84,10 +111,11 @@ TypedPtr ExprBinder::RefuseFunction(const Node& node) {
         "a view depends on its events only: use a TIMESTAMPTZ column");
     return nullptr;
   }
-  std::vector<std::string> names = {"coalesce", "nullif"};
+  std::vector<std::string> names;
   for (const AggregateName& aggregate : kAggregates) {
     names.push_back(std::string(aggregate.name));
   }
+  for (std::string& name : FunctionNames()) names.push_back(std::move(name));
   reporter_->Error(node.name_span,
                    absl::StrCat("unknown function \"", node.text, "\""),
                    SuggestName(node.text, names, "the functions are"));
@@ -95,29 +123,10 @@ TypedPtr ExprBinder::RefuseFunction(const Node& node) {
 }
 
 TypedPtr ExprBinder::BindCoalesce(const Node& node) {
-  if (node.args.empty()) {
-    reporter_->Error(node.span, "coalesce needs at least one value");
-    return nullptr;
-  }
   auto typed = std::make_unique<Typed>();
   typed->kind = TypedKind::kCoalesce;
   typed->span = node.span;
-  std::vector<const Typed*> values;
-  bool ok = true;
-  for (const NodePtr& arg : node.args) {
-    typed->args.push_back(BindNode(*arg));
-    ok = ok && typed->args.back() != nullptr;
-    values.push_back(typed->args.back().get());
-  }
-  if (!ok) return nullptr;
-  std::optional<Type> type = CommonType(values, "coalesce");
-  if (!type.has_value()) return nullptr;
-  typed->type = *type;
-  for (TypedPtr& arg : typed->args) {
-    arg = Coerce(std::move(arg), *type);
-    if (arg == nullptr) return nullptr;
-  }
-  return typed;
+  return BindAlike(node, typed.get()) ? std::move(typed) : nullptr;
 }
 
 // nullif(a, b) is CASE WHEN a = b THEN NULL ELSE a END.
@@ -162,9 +171,16 @@ bool ExprBinder::CheckAggregateForm(const Node& node, AggregateKind kind) {
   if (node.star) {
     if (kind == AggregateKind::kCount) return true;
     return fail(absl::StrCat(node.text, "(*) is not an aggregate"),
-                absl::StrCat("write count(*), or ", node.text, "(column)"));
+                absl::StrCat("write count(*), or ", node.text,
+                             IsBy(kind) ? "(x, y)" : "(column)"));
   }
-  if (node.args.size() != 1) {
+  if (IsBy(kind) && node.args.size() != 2) {
+    return fail(
+        absl::StrCat(node.text, " needs two values, found ", node.args.size()),
+        absl::StrCat("write ", node.text, "(x, y): the x where y is ",
+                     kind == AggregateKind::kMinBy ? "least" : "greatest"));
+  }
+  if (!IsBy(kind) && node.args.size() != 1) {
     return fail(
         absl::StrCat(node.text, " needs one value, found ", node.args.size()),
         kind == AggregateKind::kCount ? "write count(*)" : "");
@@ -199,43 +215,53 @@ TypedPtr ExprBinder::BindAggregate(const Node& node, AggregateKind kind) {
 bool ExprBinder::BindAggregateArguments(const Node& node, Aggregate* out) {
   if (node.star) return true;
   out->argument = BindNode(*node.args[0]);
-  if (node.order_by != nullptr) {
-    out->order_by = BindNode(*node.order_by);
-    if (out->order_by == nullptr) return false;
-    if (out->order_by->type != Type::kTimestamptz) {
-      reporter_->Error(out->order_by->span,
-                       absl::StrCat("ORDER BY in ", node.text,
-                                    " needs a TIMESTAMPTZ, found ",
-                                    ShowType(*out->order_by)));
-      return false;
-    }
-  }
-  if (out->argument == nullptr) return false;
+  if (!BindOrderBy(node, out) || out->argument == nullptr) return false;
   const Typed& argument = *out->argument;
-  if (argument.untyped) {
-    reporter_->Error(argument.span,
-                     absl::StrCat("the NULL in ", node.text, " has no type"),
-                     "write CAST(NULL AS …)");
-    return false;
-  }
+  if (!HasType(node, argument)) return false;
   Type type = argument.type;
   bool number =
       type == Type::kInt || type == Type::kBigint || type == Type::kDouble;
-  bool needs_number =
-      out->kind == AggregateKind::kSum || out->kind == AggregateKind::kAvg;
+  bool needs_number = out->kind == AggregateKind::kSum ||
+                      out->kind == AggregateKind::kAvg || IsVariance(out->kind);
   if (needs_number && !number) {
     reporter_->Error(
         argument.span,
         absl::StrCat(node.text, " needs a number, found ", ShowType(argument)));
     return false;
   }
-  out->result = type;
-  if (out->kind == AggregateKind::kCount) out->result = Type::kBigint;
-  if (out->kind == AggregateKind::kAvg) out->result = Type::kDouble;
-  if (out->kind == AggregateKind::kSum && type == Type::kInt) {
-    out->result = Type::kBigint;
-  }
+  out->result = ResultOf(out->kind, type);
   return true;
+}
+
+bool ExprBinder::HasType(const Node& node, const Typed& typed) {
+  if (!typed.untyped) return true;
+  reporter_->Error(typed.span,
+                   absl::StrCat("the NULL in ", node.text, " has no type"),
+                   "write CAST(NULL AS …)");
+  return false;
+}
+
+// What first_value and last_value, min_by and max_by go by.
+bool ExprBinder::BindOrderBy(const Node& node, Aggregate* out) {
+  const bool by = IsBy(out->kind);
+  if (!by && node.order_by == nullptr) return true;
+  out->order_by = BindNode(by ? *node.args[1] : *node.order_by);
+  if (out->order_by == nullptr) return false;
+  const Typed& order_by = *out->order_by;
+  if (by) {
+    if (!HasType(node, order_by)) return false;
+    if (order_by.type != Type::kVarchar) return true;
+    reporter_->Error(
+        order_by.span,
+        absl::StrCat("not supported: ", node.text, " by a VARCHAR"),
+        "its second value is a number, a BOOLEAN or a TIMESTAMPTZ");
+    return false;
+  }
+  if (order_by.type == Type::kTimestamptz) return true;
+  reporter_->Error(order_by.span, absl::StrCat("ORDER BY in ", node.text,
+                                               " needs a TIMESTAMPTZ, found ",
+                                               ShowType(order_by)));
+  return false;
 }
 
 TypedPtr ExprBinder::UseAggregate(const Node& node, Aggregate aggregate) {

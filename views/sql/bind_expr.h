@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "views/plan/function.h"
 #include "views/plan/plan.h"
 #include "views/sql/ast.h"
 #include "views/sql/typed.h"
@@ -86,8 +87,22 @@ class ExprBinder {
   TypedPtr BindAggregate(const Node& node, AggregateKind kind);
   bool CheckAggregateForm(const Node& node, AggregateKind kind);
   bool BindAggregateArguments(const Node& node, Aggregate* out);
+  bool BindOrderBy(const Node& node, Aggregate* out);
+  // Reports a NULL without a type.
+  bool HasType(const Node& node, const Typed& typed);
   TypedPtr UseAggregate(const Node& node, Aggregate aggregate);
   TypedPtr RefuseFunction(const Node& node);
+  // bind_function.cc
+  TypedPtr BindFunction(const Node& node);
+  TypedPtr BindAbs(const Node& node);
+  TypedPtr BindChoice(const Node& node, Function function);
+  // extract, date_part and date_trunc: the first argument names a part of the
+  // time that the second one is.
+  TypedPtr BindTimePart(const Node& node);
+  TypedPtr BindArgument(const Node& node, const Node& argument, Type type);
+  bool CheckCount(const Node& node, size_t min, size_t max);
+  // Binds all of the node's arguments into `typed` and brings them to one type.
+  bool BindAlike(const Node& node, Typed* typed);
 
   // Both sides converted to one type, or an error that names both.
   TypedPtr Compare(Op op, Span span, TypedPtr left, TypedPtr right);
@@ -95,6 +110,7 @@ class ExprBinder {
   std::optional<Type> CommonType(const std::vector<const Typed*>& values,
                                  absl::string_view what);
   TypedPtr NeedBoolean(TypedPtr typed, absl::string_view what);
+  TypedPtr MakeFunction(Function function, Type type, Span span);
   TypedPtr Operation(Op op, Type type, Span span, TypedPtr a,
                      TypedPtr b = nullptr);
   TypedPtr Not(TypedPtr typed);
@@ -113,6 +129,9 @@ class ExprBinder {
 
 // "BIGINT", or "NULL" for a NULL whose type is not known.
 std::string ShowType(const Typed& typed);
+
+// Every scalar function with a name of its own.
+std::vector<std::string> FunctionNames();
 
 // What to write instead of `word`: the nearest name, else the list of all.
 std::string SuggestName(absl::string_view word,

@@ -140,6 +140,48 @@ CREATE MATERIALIZED VIEW v (PRIMARY KEY (big, half)) AS
   EXPECT_EQ(view.outputs[2].code[0].arg, 1);
 }
 
+TEST(CompileTest, AggregatesOfTwoValuesAndVariances) {
+  ViewPlan view = CompileView(R"sql(
+CREATE MATERIALIZED VIEW v AS
+  SELECT date_trunc('hour', ts) AS hour, max_by(region, amount),
+         min_by(n, ts) AS first_n, max_by(ok, driver_id + 1) AS ok,
+         stddev(n), stddev_samp(n) AS same, stddev_pop(amount),
+         variance(driver_id), var_samp(driver_id) AS same_too, var_pop(n),
+         min_by(n, ts) AS again, extract(minute FROM date_trunc('hour', ts))
+  FROM orders GROUP BY hour)sql");
+  EXPECT_THAT(
+      Show(view.columns),
+      ElementsAre("hour TIMESTAMPTZ", "max_by VARCHAR", "first_n INT",
+                  "ok BOOLEAN", "stddev DOUBLE PRECISION",
+                  "same DOUBLE PRECISION", "stddev_pop DOUBLE PRECISION",
+                  "variance DOUBLE PRECISION", "same_too DOUBLE PRECISION",
+                  "var_pop DOUBLE PRECISION", "again INT", "extract BIGINT"));
+  std::vector<AggregateKind> kinds;
+  for (const AggregateCall& call : view.aggregates) kinds.push_back(call.kind);
+  // Each is there once, whatever it is called.
+  EXPECT_THAT(kinds,
+              ElementsAre(AggregateKind::kMaxBy, AggregateKind::kMinBy,
+                          AggregateKind::kMaxBy, AggregateKind::kStddevSamp,
+                          AggregateKind::kStddevPop, AggregateKind::kVarSamp,
+                          AggregateKind::kVarPop));
+  std::vector<Type> types;
+  for (size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(view.aggregates[i].order_by.has_value());
+    types.push_back(view.aggregates[i].order_by->type);
+  }
+  EXPECT_THAT(types,
+              ElementsAre(Type::kDouble, Type::kTimestamptz, Type::kBigint));
+  EXPECT_EQ(view.aggregates[0].argument->code[0].arg, 2);
+  EXPECT_EQ(view.aggregates[0].order_by->code[0].arg, 5);
+  EXPECT_FALSE(view.aggregates[3].order_by.has_value());
+  // All columns that only order_by reads are read.
+  EXPECT_THAT(view.used_columns,
+              ElementsAre(false, true, true, true, true, true, true, false));
+  // The group's value, taken apart.
+  EXPECT_EQ(view.outputs.back().code[0].op, Op::kColumn);
+  EXPECT_EQ(view.outputs.back().code[0].arg, 0);
+}
+
 TEST(CompileTest, JoinKeysAreInTheTablesOrderAndTypes) {
   ViewPlan view = CompileView(R"sql(
 CREATE MATERIALIZED VIEW named (PRIMARY KEY (order_id)) AS
@@ -257,6 +299,36 @@ const Value kValues[] = {
     {"'2013-01-01'::timestamptz", "TIMESTAMPTZ", "2013-01-01T00:00:00Z"},
     {"CASE WHEN ok THEN ts ELSE '2013-01-01' END", "TIMESTAMPTZ",
      "2013-01-01T00:00:00Z"},
+    {"extract(year FROM ts)", "BIGINT", "2013"},
+    {"EXTRACT(Hour FROM ts - INTERVAL '1' HOUR) * 2", "BIGINT", "18"},
+    {"extract('SECOND' FROM '2013-01-01T10:00:01.5Z')", "DOUBLE PRECISION",
+     "1.5"},
+    {"extract(dow FROM ts) + extract(doy FROM ts)", "BIGINT", "3"},
+    {"date_part('epoch', ts)", "DOUBLE PRECISION", "1357034400"},
+    {"date_part('month', NULL)", "BIGINT", "NULL"},
+    {"date_trunc('DAY', ts) + INTERVAL '1' HOUR", "TIMESTAMPTZ",
+     "2013-01-01T01:00:00Z"},
+    {"date_trunc('year', '2014-05-06') > ts", "BOOLEAN", "true"},
+    {"length(region) + 1", "INT", "6"},
+    {"length(unused)", "INT", "NULL"},
+    {"upper(region) || lower('Xy')", "VARCHAR", "\"NORTHxy\""},
+    {"replace(region, 'or', region)", "VARCHAR", "\"nnorthth\""},
+    {"substring(region, n)", "VARCHAR", "\"h\""},
+    {"substr(region, 2, n - 2)", "VARCHAR", "\"ort\""},
+    {"substring(trim('  ab '), driver_id - 6, 1)", "VARCHAR", "\"a\""},
+    {"abs(-n)", "INT", "5"},
+    {"abs(NULL)", "DOUBLE PRECISION", "NULL"},
+    {"abs(n - driver_id)", "BIGINT", "2"},
+    {"abs(-amount)", "DOUBLE PRECISION", "2.5"},
+    {"round(amount) + floor(-amount) + ceil(amount)", "DOUBLE PRECISION", "2"},
+    {"ceiling(n) / 2", "DOUBLE PRECISION", "2.5"},
+    {"greatest(n, driver_id, NULL, 6)", "BIGINT", "7"},
+    {"least(n, amount, 3)", "DOUBLE PRECISION", "2.5"},
+    {"least(n, 1) * 2 + greatest(1 + greatest(2, 3), n)", "INT", "7"},
+    {"greatest(region)", "VARCHAR", "\"north\""},
+    {"least(ts, '2012-01-01')", "TIMESTAMPTZ", "2012-01-01T00:00:00Z"},
+    {"greatest(unused, NULL) IS NULL", "BOOLEAN", "true"},
+    {"CASE WHEN ok THEN abs(n) ELSE length(region) END", "INT", "5"},
 };
 
 TEST(CompileTest, ExpressionsComputeWhatTheySay) {

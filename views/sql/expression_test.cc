@@ -22,6 +22,7 @@ TEST(CompileFilterTest, EvaluatesOverTheViewsColumns) {
       {"n BETWEEN 1 AND 7 AND region LIKE 'n%'", true},
       {"NOT (region IN ('south', 'north'))", false},
       {"true", true},
+      {"upper(region) = 'NORTH' AND abs(n) = length('1234567')", true},
   };
   const Datum row[] = {Datum::Text("north"), Datum::Int(7)};
   for (const Case& test : kCases) {

@@ -70,7 +70,8 @@ TEST_P(GoldenTest, ErrorsAreExactly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenTest,
-                         testing::Values("errors_syntax.txt",
+                         testing::Values("errors_function.txt",
+                                         "errors_syntax.txt",
                                          "errors_source.txt",
                                          "errors_view.txt"));
 

@@ -176,7 +176,15 @@ NodePtr Parser::ParseCall() {
   node->name_span = name.span;
   node->text = name.text;
   Take();  // the parenthesis
-  if (!ParseCallArguments(node.get())) return nullptr;
+  const bool parsed = name.text == "extract" ? ParseExtractArguments(node.get())
+                                             : ParseCallArguments(node.get());
+  if (!parsed) return nullptr;
+  if (node->text == "substring" && AtWord("from")) {
+    Refuse(Peek().span, "substring(… FROM …)",
+           "write substring(text, start, length)");
+    SkipArguments();
+    return nullptr;
+  }
   if (!AcceptSymbol(")")) {
     Fail("\",\" or \")\"");
     return nullptr;
@@ -217,6 +225,34 @@ bool Parser::ParseCallArguments(Node* node) {
   }
   if (AtWord("nulls")) return RefuseYet(Peek().span, "NULLS FIRST or LAST");
   return true;
+}
+
+// extract(field FROM ts) becomes the call extract('field', ts).
+bool Parser::ParseExtractArguments(Node* node) {
+  const Token& token = Peek();
+  constexpr absl::string_view kHelp = "write extract(year FROM ts)";
+  if (token.kind != TokenKind::kName && token.kind != TokenKind::kString) {
+    Fail("a field of a time", std::string(kHelp));
+    SkipArguments();
+    return false;
+  }
+  NodePtr field = MakeNode(NodeKind::kString, Take().span);
+  field->text = token.text;
+  if (!Adopt(node, std::move(field))) return false;
+  if (!AtWord("from")) {
+    Fail("FROM", std::string(kHelp));
+    SkipArguments();
+    return false;
+  }
+  Take();
+  return Adopt(node, ParseExpression());
+}
+
+void Parser::SkipArguments() {
+  do {
+    SkipItem();
+  } while (AcceptSymbol(","));
+  AcceptSymbol(")");
 }
 
 NodePtr Parser::ParseColumnRef() {

@@ -117,6 +117,9 @@ class Parser {
   NodePtr ParseCast();
   NodePtr ParseCall();
   bool ParseCallArguments(Node* node);
+  bool ParseExtractArguments(Node* node);
+  // Past the parenthesis that ends a call's arguments.
+  void SkipArguments();
   NodePtr ParseColumnRef();
 
   NodePtr MakeNode(NodeKind kind, Span span);

@@ -38,7 +38,8 @@ CREATE MATERIALIZED VIEW named (PRIMARY KEY (order_id)) AS
   SELECT o.order_id, d.name, CASE o.n WHEN 1 THEN 'x' ELSE d.name END AS c,
     coalesce(o.n, 1::INT, NULL) + 1.5 AS m, nullif(n, 3) AS k,
     CAST(amount AS VARCHAR) AS t, ts - INTERVAL '1 hour' AS before,
-    n IN (1, 2, NULL) AS i
+    n IN (1, 2, NULL) AS i, extract(day FROM ts) + length(d.name) AS f,
+    substr(d.name, 1, greatest(n, 2)) AS p, date_trunc('hour', ts) AS h
   FROM orders AS o LEFT JOIN drivers FOR SYSTEM_TIME AS OF PROCTIME() AS d
     ON o.driver_id = d.driver_id AND d.zone = o.n;
 )sql";

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "views/plan/function.h"
+
 namespace tidegate::sql {
 namespace {
 
@@ -101,6 +103,9 @@ class Emitter {
       case TypedKind::kLike:
         VisitLike(typed);
         return;
+      case TypedKind::kFunction:
+        VisitFunction(typed);
+        return;
     }
   }
 
@@ -179,6 +184,26 @@ class Emitter {
       like.arg2 = AddConstant(AddText(typed.text));
     }
     Append(like, 2, 1);
+  }
+
+  void VisitFunction(const Typed& typed) {
+    const auto function = static_cast<Function>(typed.index);
+    const bool pairwise =
+        function == Function::kGreatest || function == Function::kLeast;
+    const Type first = typed.args[0]->type;
+    int pending = 0;
+    for (const TypedPtr& arg : typed.args) {
+      Visit(*arg);
+      if (++pending < 2 || !pairwise) continue;
+      AppendCall(typed, first, pending);
+      pending = 1;
+    }
+    if (!pairwise) AppendCall(typed, first, pending);
+  }
+
+  void AppendCall(const Typed& typed, Type first, int operands) {
+    Append(Instruction{Op::kCall, first, typed.type, typed.index, operands},
+           operands, 1);
   }
 
   Expr* expr_;

@@ -25,6 +25,7 @@ enum class TypedKind {
   kCoalesce,  // one arg or more
   kIn,        // operand, values
   kLike,      // operand, pattern; text: the escape if has_escape
+  kFunction,  // index: a Function; kGreatest and kLeast: one arg or more
 };
 
 struct Typed;
