@@ -80,6 +80,24 @@ class FakeStore {
     return changes;
   }
 
+  // The same for state without rows: `drain` is given a sink.
+  template <typename Drain>
+  int CommitState(Drain drain) {
+    int changes = 0;
+    std::string last_key;
+    const absl::Status status = drain([&](const FoldedChange& change) {
+      EXPECT_TRUE(changes == 0 || change.key > last_key) << "not in key order";
+      last_key = std::string(change.key);
+      ++changes;
+      EXPECT_FALSE(change.has_before || change.has_after);
+      EXPECT_NE(rows[last_key].state, change.state) << "nothing changed";
+      rows[last_key].state = std::string(change.state);
+      if (change.state.empty()) rows.erase(last_key);
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    return changes;
+  }
+
   // All rows as text, in key order: "a|1|NULL".
   std::vector<std::string> Texts(const RowSchema& schema) const {
     std::vector<std::string> texts;

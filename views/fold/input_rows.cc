@@ -61,6 +61,15 @@ absl::Status InputRows::Read(const Event& event, TextArena* arena, Row* row,
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> InputRows::Admits(const Event& event,
+                                       TextArena* arena) const {
+  if (plan_->join || !plan_->where) return true;
+  Datum condition;
+  // WHERE is over the source's columns then, with which an input row begins.
+  RETURN_IF_ERROR(Evaluate(*plan_->where, event.columns, arena, &condition));
+  return !condition.is_null && condition.b;
+}
+
 absl::Status EvaluateAll(const std::vector<Expr>& exprs, Row row,
                          TextArena* arena, std::vector<Datum>* out) {
   for (size_t i = 0; i < exprs.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "views/fold/view_fold.h"
 
 namespace tidegate {
@@ -23,6 +24,11 @@ class InputRows {
   // borrows from the event, the arena and the table until the next Read.
   absl::Status Read(const Event& event, TextArena* arena, Row* row,
                     bool* passes);
+
+  // ViewFold::Admits of a view with this plan: whether WHERE passes the event,
+  // and true where there is a join, because what WHERE sees of the table is
+  // known only as the event is folded.
+  absl::StatusOr<bool> Admits(const Event& event, TextArena* arena) const;
 
   // The last Read's row again, to fill in what only the fold knows. Requires
   // that the plan has windows or lags.

@@ -4,8 +4,10 @@
 #define TIDEGATE_VIEWS_FOLD_TIME_INDEX_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -15,6 +17,13 @@
 #include "base/status_macros.h"
 
 namespace tidegate {
+
+// `by_us` (>= 0) later than `at`; kNeverEventTime if there is no such time.
+inline EventTime Later(EventTime at, int64_t by_us) {
+  return at.value() > kNeverEventTime.value() - by_us
+             ? kNeverEventTime
+             : EventTime(at.value() + by_us);
+}
 
 // Keys are never taken out before their time: whoever takes them looks whether
 // it is still so. Thread-compatible. Memory: a key's bytes and some more.

@@ -18,7 +18,14 @@ namespace tidegate {
 
 // Per primary key the versions from the newest at or below the watermark
 // upwards, ordered by EventOrder; older ones are forgotten as the watermark
-// passes their successor. Runs on the fold thread.
+// passes their successor. A deletion that the watermark has reached is
+// forgotten with its key, unless a newer version is there: so a late row older
+// than that deletion counts as new. A key that was not touched since the start
+// is cleared of what it no longer needs when it is touched, which shows in
+// the size of its state alone. A commit writes all versions of a key that it
+// changes: memory and writes grow with how often a key changes within the
+// watermark's delay (before there is a watermark: in all). Runs on the fold
+// thread.
 class VersionedTable {
  public:
   // `source` (a table) and `schema` (its rows) must outlive it; `stored` looks
@@ -33,7 +40,8 @@ class VersionedTable {
   // A row, or with event.deleted its end, valid from event.order on. One that
   // comes at a time below the watermark is late: it becomes the newest version
   // from the watermark on, unless that has a greater EventOrder, and is
-  // counted.
+  // counted. A row with NULL in its key is passed over: the table's fold
+  // refuses it. One with no event time is valid from its Kafka timestamp on.
   virtual absl::Status Apply(const Event& event) = 0;
   // The version of `key` (memcomparable) that was valid at `as_of`, at or above
   // the watermark. False if there was none, or it was deleted. `row` borrows

@@ -17,6 +17,15 @@ void Require(const absl::Status& status) {
   std::abort();
 }
 
+PlanSet Compile(absl::string_view sql) {
+  CompileResult compiled = CompileViews(sql);
+  if (!compiled.ok()) {
+    Require(absl::InvalidArgumentError(
+        FormatDiagnostics("test.sql", sql, compiled.diagnostics)));
+  }
+  return std::move(compiled.plans);
+}
+
 std::string DatumText(Type type, const Datum& datum) {
   if (datum.is_null) return "NULL";
   switch (type) {
@@ -45,14 +54,13 @@ std::string RowText(const RowSchema& schema, absl::string_view row) {
 
 TestPipeline::TestPipeline(absl::string_view sql, absl::string_view name,
                            MaterializedStoreOptions options)
-    : options_(options) {
-  CompileResult compiled = CompileViews(sql);
-  if (!compiled.ok()) {
-    Require(absl::InvalidArgumentError(
-        FormatDiagnostics("test.sql", sql, compiled.diagnostics)));
-  }
-  plans_ = std::move(compiled.plans);
-  catalog_ = MakeCatalog(plans_, name, nullptr);
+    : TestPipeline(Compile(sql), name, options) {}
+
+TestPipeline::TestPipeline(PlanSet plans, absl::string_view name,
+                           MaterializedStoreOptions options)
+    : plans_(std::move(plans)),
+      catalog_(MakeCatalog(plans_, name, nullptr)),
+      options_(options) {
   Reopen();
 }
 

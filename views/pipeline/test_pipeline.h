@@ -26,6 +26,9 @@ class TestPipeline {
   explicit TestPipeline(absl::string_view sql,
                         absl::string_view name = "default",
                         MaterializedStoreOptions options = {});
+  // The same of plans that are compiled already.
+  explicit TestPipeline(PlanSet plans, absl::string_view name = "default",
+                        MaterializedStoreOptions options = {});
 
   // Drops folds and overlay and recovers from the store.
   void Reopen();
