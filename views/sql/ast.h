@@ -11,6 +11,7 @@
 
 #include "views/plan/datum.h"
 #include "views/plan/expr.h"
+#include "views/plan/plan.h"
 #include "views/sql/diagnostics.h"
 
 namespace tidegate::sql {
@@ -48,6 +49,12 @@ enum class NodeKind {
 struct Node;
 using NodePtr = std::unique_ptr<Node>;
 
+// OVER (PARTITION BY … ORDER BY …)
+struct Over {
+  std::vector<NodePtr> partition_by;
+  NodePtr order_by;
+};
+
 struct Node {
   NodeKind kind = NodeKind::kBad;
   Span span;
@@ -67,7 +74,8 @@ struct Node {
   double number = 0;
   int height = 1;  // of the tree below; at most kMaxExpressionDepth
   std::vector<NodePtr> args;
-  NodePtr order_by;  // kCall
+  NodePtr order_by;            // kCall
+  std::unique_ptr<Over> over;  // kCall: lag
 };
 
 // Of nesting and of chains of one operator (AND, OR and lists excepted).
@@ -91,6 +99,9 @@ struct WatermarkDef {
   Name column;
   Name operand;
   int64_t bound_us = 0;
+  // Of `AS ts - INTERVAL …`.
+  size_t bound_first_token = 0;
+  size_t bound_end_token = 0;
 };
 
 struct SourceDef {
@@ -116,9 +127,23 @@ struct SelectItem {
 struct JoinDef {
   bool left = false;
   Name table;
-  Name alias;  // the table's name if none is given
+  Name alias;     // the table's name if none is given
+  NodePtr as_of;  // null: PROCTIME()
   NodePtr on;
   Span span;
+};
+
+struct IntervalArgument {
+  int64_t micros = 0;
+  Span span;
+};
+
+// FROM TUMBLE(source, time, INTERVAL …), and the like.
+struct WindowDef {
+  WindowKind kind = WindowKind::kTumble;
+  Span span;  // of the call
+  Name time;
+  std::vector<IntervalArgument> intervals;
 };
 
 struct ViewDef {
@@ -127,10 +152,16 @@ struct ViewDef {
   std::vector<SelectItem> items;
   Name from;  // text empty: already reported
   Name from_alias;
+  std::optional<WindowDef> window;
   std::optional<JoinDef> join;
   NodePtr where;
   bool grouped = false;
   std::vector<NodePtr> group_by;
+  bool emit_on_close = false;
+  std::optional<Span> emit_span;
+  // The tokens of `EMIT …`; empty if there is none.
+  size_t emit_first_token = 0;
+  size_t emit_end_token = 0;
 };
 
 struct Statement {

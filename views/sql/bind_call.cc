@@ -34,12 +34,9 @@ constexpr AggregateName kAggregates[] = {
 
 // Known elsewhere and planned here.
 constexpr absl::string_view kLater[] = {
-    "lag",          "lead",       "row_number",
-    "rank",         "tumble",     "hop",
-    "session",      "array_agg",  "string_agg",
-    "jsonb_agg",    "bool_and",   "approx_count_distinct",
-    "bool_or",      "concat",     "window_start",
-    "tumble_start", "tumble_end", "percentile_cont"};
+    "lead",       "row_number",      "rank",     "array_agg",
+    "string_agg", "jsonb_agg",       "bool_and", "approx_count_distinct",
+    "bool_or",    "percentile_cont", "concat"};
 
 // Their value depends on when they run, so a view could not be rebuilt.
 constexpr absl::string_view kClocks[] = {"now", "proctime", "random",
@@ -83,6 +80,7 @@ TypedPtr ExprBinder::BindCall(const Node& node) {
       return BindAggregate(node, aggregate.kind);
     }
   }
+  if (node.text == "lag") return BindLag(node);
   const std::vector<std::string> functions = FunctionNames();
   if (std::find(functions.begin(), functions.end(), node.text) ==
       functions.end()) {
@@ -96,6 +94,7 @@ TypedPtr ExprBinder::BindCall(const Node& node) {
 }
 
 TypedPtr ExprBinder::RefuseFunction(const Node& node) {
+  if (RefuseWindowFunction(node)) return nullptr;
   for (absl::string_view name : kLater) {
     if (node.text != name) continue;
     reporter_->Error(

@@ -46,6 +46,7 @@ TypedPtr ExprBinder::Bind(const Node& node, absl::string_view place,
   place_ = std::string(place);
   allow_aggregates_ = allow_aggregates;
   inside_aggregate_ = false;
+  inside_lag_ = false;
   return BindNode(node);
 }
 
@@ -156,7 +157,9 @@ TypedPtr ExprBinder::BindColumn(const Node& node) {
     // A join that could not be read may have brought the alias.
     if (relations_[0].broken) return nullptr;
     for (const Relation& relation : relations_) {
-      if (!relation.alias.empty()) aliases.push_back(relation.alias);
+      bool known =
+          std::count(aliases.begin(), aliases.end(), relation.alias) > 0;
+      if (!relation.alias.empty() && !known) aliases.push_back(relation.alias);
     }
     reporter_->Error(
         node.qualifier.span,
@@ -188,9 +191,12 @@ TypedPtr ExprBinder::ReportUnknown(const Node& node) {
     if (relation.broken) return nullptr;
     for (const Column& column : relation.columns) names.push_back(column.name);
   }
+  bool of_window = node.text == "window_start" || node.text == "window_end";
   reporter_->Error(node.name_span,
                    absl::StrCat("unknown column \"", node.text, "\""),
-                   SuggestName(node.text, names, "the columns are"));
+                   of_window && !window_help_.empty()
+                       ? window_help_
+                       : SuggestName(node.text, names, "the columns are"));
   return nullptr;
 }
 

@@ -25,12 +25,29 @@ struct Relation {
 
 // In one view.
 inline constexpr size_t kMaxAggregates = 1000;
+inline constexpr size_t kMaxLags = 100;
 
 struct Aggregate {
   AggregateKind kind = AggregateKind::kCountStar;
   TypedPtr argument;
   TypedPtr order_by;
   Type result = Type::kBigint;
+};
+
+// lag(argument, distance, default_value) OVER (PARTITION BY … ORDER BY ts)
+struct Lag {
+  TypedPtr argument;
+  int64_t distance = 1;
+  TypedPtr default_value;  // null if none is given
+};
+
+// Where lag is allowed: in the SELECT list of one view.
+struct LagPlace {
+  int first_column = 0;  // of the lags' results in the input row
+  int time_column = -1;  // the source's WATERMARK column
+  std::string time_name;
+  std::string source;
+  std::string watermark_help;  // if there is no such column
 };
 
 // Binds the expressions of one statement. Thread-compatible. Every function
@@ -52,6 +69,16 @@ class ExprBinder {
   // reported if it does not. Reports a string that is no time.
   TypedPtr Coerce(TypedPtr typed, Type target);
   static bool CanCoerce(const Typed& typed, Type target);
+
+  // From here on, lag is allowed in the SELECT list.
+  void AllowLags(LagPlace place) { lag_place_ = std::move(place); }
+  // There will be a GROUP BY, and lag is refused.
+  void set_grouped() { grouped_ = true; }
+  const std::vector<Lag>& lags() const { return lags_; }
+  // The PARTITION BY that all lags share.
+  const std::vector<TypedPtr>& partition_by() const { return partition_by_; }
+  // What to write where window_start or window_end is unknown.
+  void set_window_help(std::string help) { window_help_ = std::move(help); }
 
   // The column, if the name stands for one; reports nothing.
   const Column* Find(absl::string_view name) const;
@@ -103,6 +130,17 @@ class ExprBinder {
   bool CheckCount(const Node& node, size_t min, size_t max);
   // Binds all of the node's arguments into `typed` and brings them to one type.
   bool BindAlike(const Node& node, Typed* typed);
+  // bind_lag.cc
+  TypedPtr BindLag(const Node& node);
+  bool CheckLagForm(const Node& node);
+  bool BindLagArguments(const Node& node, Lag* lag);
+  bool BindLagDefault(const Node& node, Lag* lag);
+  bool CheckLagOrder(const Node& node);
+  bool BindPartitionBy(const Node& node);
+  TypedPtr UseLag(const Node& node, Lag lag);
+  // True, and reported, if the function belongs elsewhere than into an
+  // expression.
+  bool RefuseWindowFunction(const Node& node);
 
   // Both sides converted to one type, or an error that names both.
   TypedPtr Compare(Op op, Span span, TypedPtr left, TypedPtr right);
@@ -125,6 +163,12 @@ class ExprBinder {
   bool inside_aggregate_ = false;
   int64_t copied_nodes_ = 0;
   std::vector<Aggregate> aggregates_;
+  std::optional<LagPlace> lag_place_;
+  bool grouped_ = false;
+  bool inside_lag_ = false;
+  std::vector<Lag> lags_;
+  std::vector<TypedPtr> partition_by_;
+  std::string window_help_;
 };
 
 // "BIGINT", or "NULL" for a NULL whose type is not known.

@@ -82,6 +82,8 @@ void ViewBinder::BindGroups(ViewPlan* plan) {
     if (EmitInto(*key, &expr)) plan->group_by.push_back(std::move(expr));
     group_keys_.push_back(std::move(key));
   }
+  AddSessionEnd(plan);
+  CheckWindowGroups();
   EmitAggregates(plan);
   for (Output& output : outputs_) {
     if (output.value != nullptr && !Regroup(output.value.get())) {
@@ -115,12 +117,16 @@ bool ViewBinder::Regroup(Typed* typed) {
         name = relation.columns[at].name;
       }
     }
+    std::string help = "add it to GROUP BY";
+    if (WindowKey(*typed) < 0) {
+      absl::StrAppend(&help, ", or write max(", name, ") or last_value(", name,
+                      " ORDER BY ts)");
+    }
     reporter_->Error(typed->span,
                      absl::StrCat("column \"", name,
                                   "\" is neither in GROUP BY nor inside an "
                                   "aggregate"),
-                     absl::StrCat("add it to GROUP BY, or write max(", name,
-                                  ") or last_value(", name, " ORDER BY ts)"));
+                     std::move(help));
     return false;
   }
   bool ok = true;
@@ -146,11 +152,18 @@ void ViewBinder::EmitAggregates(ViewPlan* plan) {
 
 void ViewBinder::FindKeyColumns(ViewPlan* plan) {
   if (broken_) return;
-  plan->key_columns = key_outputs_;
+  for (size_t i = 0; i < group_keys_.size(); ++i) {
+    // A session's end follows from its start.
+    bool follows = view_.window.has_value() &&
+                   view_.window->kind == WindowKind::kSession &&
+                   WindowKey(*group_keys_[i]) == 1;
+    if (!follows) plan->key_columns.push_back(key_outputs_[i]);
+  }
   if (!view_.primary_key_span.has_value()) return;
-  bool same = view_.primary_key.size() == key_outputs_.size();
-  for (size_t i = 0; same && i < key_outputs_.size(); ++i) {
-    size_t output = static_cast<size_t>(key_outputs_[i]);
+  const std::vector<int>& keys = plan->key_columns;
+  bool same = view_.primary_key.size() == keys.size();
+  for (size_t i = 0; same && i < keys.size(); ++i) {
+    size_t output = static_cast<size_t>(keys[i]);
     same = output < outputs_.size() &&
            outputs_[output].name == view_.primary_key[i].text;
   }

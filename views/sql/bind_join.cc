@@ -1,4 +1,4 @@
-// [LEFT] JOIN table FOR SYSTEM_TIME AS OF PROCTIME() ON …
+// [LEFT] JOIN table FOR SYSTEM_TIME AS OF … ON …
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +19,8 @@ int ViewBinder::TableKey(const Typed& typed, const SourcePlan& table) const {
 }
 
 bool ViewBinder::UsesTable(const Typed& typed) const {
-  if (typed.kind == TypedKind::kColumn && typed.index >= source_columns_) {
+  if (typed.kind == TypedKind::kColumn && typed.index >= source_columns_ &&
+      typed.index < source_columns_ + table_columns_) {
     return true;
   }
   for (const TypedPtr& arg : typed.args) {
@@ -58,6 +59,12 @@ bool ViewBinder::BindJoinPart(const Node& part, const SourcePlan& table,
   if (UsesTable(*right)) {
     return refuse(part.span, "both sides are columns of the table");
   }
+  if (UsesWindow(*right)) {
+    reporter_->Error(right->span,
+                     "window_start and window_end are not allowed in ON",
+                     "the row is looked up before the event has a window");
+    return false;
+  }
   Type type = left->type;
   if (!ExprBinder::CanCoerce(*right, type)) {
     reporter_->Error(part.span,
@@ -75,6 +82,30 @@ bool ViewBinder::BindJoinPart(const Node& part, const SourcePlan& table,
   return true;
 }
 
+// FOR SYSTEM_TIME AS OF o.ts
+bool ViewBinder::BindAsOf(const SourcePlan& table, JoinPlan* join) {
+  if (view_.join->as_of == nullptr) return true;
+  join->event_time = true;
+  const Node& node = *view_.join->as_of;
+  TypedPtr time = expressions_->Bind(node, "AS OF");
+  if (time == nullptr) return false;
+  bool ok = NeedWatermark(source(), node.span, "a join AS OF event time");
+  if (ok && source().watermark.has_value() &&
+      time->index != source().watermark->column) {
+    const std::string& name = source().columns[source().watermark->column].name;
+    reporter_->Error(
+        node.span,
+        absl::StrCat("AS OF takes the source's WATERMARK column, \"", name,
+                     "\""),
+        absl::StrCat("write FOR SYSTEM_TIME AS OF ", view_.from_alias.text, ".",
+                     name));
+    ok = false;
+  }
+  return NeedWatermark(table, view_.join->table.span,
+                       "a join AS OF event time") &&
+         ok;
+}
+
 void ViewBinder::BindJoin(ViewPlan* plan) {
   if (table_ == nullptr) return;
   JoinPlan join;
@@ -83,7 +114,8 @@ void ViewBinder::BindJoin(ViewPlan* plan) {
   const SourcePlan& table = (*catalog_.sources)[join.table];
   std::vector<TypedPtr> keys(table.primary_key.size());
   const Node& on = *view_.join->on;
-  bool ok = !table_->broken;
+  bool ok = BindAsOf(table, &join) && !table_->broken;
+  plan->ordered = plan->ordered || join.event_time;
   if (table.primary_key.empty()) {
     broken_ = true;  // the table's own error says why
     return;

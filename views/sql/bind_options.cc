@@ -1,4 +1,5 @@
 // WITH (…), FORMAT … ENCODE … and KEY ENCODE.
+#include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -24,12 +25,13 @@ constexpr KnownOption kOptions[] = {
     {"key", kSource},
     {"idle.timeout", kSource | kTable},
     {"dead.letter.topic", kSource | kTable},
+    {"idle.advance", kSource | kTable},
     {"max.future.skew", kSource | kTable},
     {"pipeline", kView},
+    {"retention", kView},
+    {"allowed.lateness", kView},
     {"schema.registry", kSource | kTable, true},
     {"connector", kSource | kTable, true},
-    {"retention", kView, true},
-    {"allowed.lateness", kView, true},
 };
 
 absl::string_view WhereName(int where) {
@@ -55,6 +57,8 @@ bool IsPipelineName(absl::string_view text) {
          text[0] != '-';
 }
 
+}  // namespace
+
 const Option* FindOption(const std::vector<Option>& options,
                          absl::string_view key) {
   for (const Option& option : options) {
@@ -62,8 +66,6 @@ const Option* FindOption(const std::vector<Option>& options,
   }
   return nullptr;
 }
-
-}  // namespace
 
 bool Binder::CheckOption(const Statement& statement, const Option& option) {
   int here = statement.view.has_value()   ? kView
@@ -121,16 +123,30 @@ void Binder::SetOption(const Statement& statement, const Option& option,
   } else if (key == "key") {
     plan->key_column = value;
     FindColumn(statement, *plan, option.value);
+  } else if (key == "idle.advance") {
+    plan->idle_advance = value != "off";
+    if (value == "on" || value == "off") return;
+    reporter_->Error(
+        option.value.span,
+        absl::StrCat("idle.advance is on or off, found '", value, "'"),
+        "write 'off' if the watermark must not move on while no "
+        "events come");
   } else {
-    absl::StatusOr<int64_t> duration_ms = ParseDurationMs(value);
-    if (!duration_ms.ok()) {
-      reporter_->Error(option.value.span,
-                       std::string(duration_ms.status().message()),
-                       "write '500ms', '5s', '1m' or '2h'");
-    } else if (key == "idle.timeout") {
-      plan->idle_timeout_ms = *duration_ms;
-    }
+    std::optional<int64_t> duration_ms = Duration(option);
+    if (!duration_ms.has_value()) return;
+    (key == "idle.timeout" ? plan->idle_timeout_ms : plan->max_future_skew_ms) =
+        *duration_ms;
   }
+}
+
+// In milliseconds; nothing, and reported, if it is none.
+std::optional<int64_t> Binder::Duration(const Option& option) {
+  absl::StatusOr<int64_t> duration_ms = ParseDurationMs(option.value.text);
+  if (duration_ms.ok()) return *duration_ms;
+  reporter_->Error(option.value.span,
+                   std::string(duration_ms.status().message()),
+                   "write '500ms', '5s', '1m' or '2h'");
+  return std::nullopt;
 }
 
 void Binder::BindOptions(const Statement& statement, SourcePlan* plan) {
@@ -160,14 +176,26 @@ void Binder::BindViewOptions(const Statement& statement, ViewPlan* plan) {
           absl::StrCat("option \"", option.key.text, "\" is given twice"));
       continue;
     }
-    plan->pipeline = option.value.text;
-    if (!IsPipelineName(plan->pipeline)) {
-      reporter_->Error(
-          option.value.span,
-          absl::StrCat("not a pipeline name: '", plan->pipeline, "'"),
-          "a pipeline's name has letters, digits, '.', '_' and '-'");
-    }
+    SetViewOption(option, plan);
   }
+}
+
+void Binder::SetViewOption(const Option& option, ViewPlan* plan) {
+  if (option.key.text != "pipeline") {
+    std::optional<int64_t> duration_ms = Duration(option);
+    if (!duration_ms.has_value()) return;
+    if (option.key.text == "retention") {
+      plan->retention_us = *duration_ms * 1000;
+    } else {
+      plan->allowed_lateness_us = *duration_ms * 1000;
+    }
+    return;
+  }
+  plan->pipeline = option.value.text;
+  if (IsPipelineName(plan->pipeline)) return;
+  reporter_->Error(option.value.span,
+                   absl::StrCat("not a pipeline name: '", plan->pipeline, "'"),
+                   "a pipeline's name has letters, digits, '.', '_' and '-'");
 }
 
 void Binder::BindFormat(const Statement& statement, SourcePlan* plan) {

@@ -39,35 +39,57 @@ void MarkColumns(const Expr& expr, std::vector<bool>* used) {
 
 void ViewBinder::Run(ViewPlan* plan) {
   if (!BindFrom(plan)) return;
+  plan->grouped = view_.grouped;
+  BindWindow(plan);
   BindJoin(plan);
-  if (view_.where != nullptr) {
-    TypedPtr where = expressions_->BindCondition(*view_.where, "WHERE");
-    Expr expr;
-    if (where == nullptr) {
-      broken_ = true;
-    } else if (EmitInto(*where, &expr)) {
-      plan->where = std::move(expr);
-    }
+  BindWhere(plan);
+  BindEmit(plan);
+  BindRetention(plan);
+  if (view_.grouped) {
+    expressions_->set_grouped();
+  } else {
+    AllowLags();
   }
   BindOutputs();
-  plan->grouped = view_.grouped;
   if (view_.grouped) {
     BindGroups(plan);
   } else if (!expressions_->aggregates().empty()) {
+    // What kept GROUP BY away was reported.
+    if (view_.window.has_value() || statement_.broken) return;
     reporter_->Error(
         outputs_.empty() ? statement_.name.span : outputs_.back().span,
         "not supported: an aggregate without GROUP BY",
         "a view's rows need a key: write GROUP BY with the "
         "columns to keep one row for each of");
     return;
+  } else {
+    EmitLags(plan);
   }
+  if (keyless_) AddPlace(plan);
   FinishOutputs(plan);
   if (view_.grouped) {
     FindKeyColumns(plan);
-  } else {
+    FindWindowColumn(plan);
+  } else if (!keyless_) {
     BindDeclaredKey(plan);
   }
   MarkUsedColumns(plan);
+}
+
+void ViewBinder::BindWhere(ViewPlan* plan) {
+  if (view_.where == nullptr) return;
+  TypedPtr where = expressions_->BindCondition(*view_.where, "WHERE");
+  Expr expr;
+  if (where == nullptr) {
+    broken_ = true;
+  } else if (UsesWindow(*where)) {
+    reporter_->Error(where->span,
+                     "window_start and window_end are not allowed in WHERE",
+                     "WHERE sees an event before it has a window: compare the "
+                     "event's own time");
+  } else if (EmitInto(*where, &expr)) {
+    plan->where = std::move(expr);
+  }
 }
 
 const Statement* ViewBinder::Resolve(const Name& name, bool want_table) {
@@ -147,11 +169,21 @@ bool ViewBinder::BindFrom(ViewPlan* plan) {
                        "give one of them another name with AS");
       return false;
     }
+    table_columns_ = static_cast<int>(table_->source->columns.size());
     relations.push_back(
         MakeRelation(*table_, view_.join->alias, source_columns_));
   } else if (broken_) {
     // A join that could not be read may have brought more columns.
     relations[0].broken = true;
+  }
+  if (view_.window.has_value() && view_.window->kind != WindowKind::kSliding) {
+    window_column_ = source_columns_ + table_columns_;
+    Relation window;
+    window.alias = view_.from_alias.text;
+    window.first = window_column_;
+    window.columns = {Column{"window_start", Type::kTimestamptz},
+                      Column{"window_end", Type::kTimestamptz}};
+    relations.push_back(std::move(window));
   }
   expressions_.emplace(std::move(relations), reporter_);
   return true;
@@ -184,7 +216,7 @@ void ViewBinder::AddStar(const SelectItem& item) {
   bool found = false;
   std::vector<std::string> aliases;
   for (const Relation& relation : expressions_->relations()) {
-    aliases.push_back(relation.alias);
+    if (relation.first != window_column_) aliases.push_back(relation.alias);
     if (!item.qualifier.text.empty() && relation.alias != item.qualifier.text) {
       continue;
     }
@@ -292,8 +324,8 @@ void ViewBinder::BindDeclaredKey(ViewPlan* plan) {
         absl::StrCat("view \"", statement_.name.text, "\" has no key"),
         absl::StrCat("write ", statement_.name.text,
                      " (PRIMARY KEY (…)) with output columns, or GROUP BY; "
-                     "views without a key need retention, which is not "
-                     "supported yet"));
+                     "or WITH (retention = '1h') to keep a row for each event "
+                     "for so long"));
     return;
   }
   std::vector<std::string> names;
@@ -322,6 +354,33 @@ void ViewBinder::BindDeclaredKey(ViewPlan* plan) {
   }
 }
 
+// The key of a view without one: where the event lies in Kafka.
+void ViewBinder::AddPlace(ViewPlan* plan) {
+  const Column kPlace[] = {{"kafka_partition", Type::kInt},
+                           {"kafka_offset", Type::kBigint}};
+  const size_t given = outputs_.size();
+  int index = source_columns_ + table_columns_;
+  for (const Column& column : kPlace) {
+    for (size_t i = 0; i < given; ++i) {
+      if (JsonName(outputs_[i].name) != JsonName(column.name)) continue;
+      reporter_->Error(
+          outputs_[i].span,
+          absl::StrCat("output column \"", outputs_[i].name,
+                       "\" has the name of a key column that a view without "
+                       "PRIMARY KEY gets"),
+          "rename it with AS");
+    }
+    auto value = std::make_unique<Typed>();
+    value->kind = TypedKind::kColumn;
+    value->span = statement_.name.span;
+    value->type = column.type;
+    value->index = index++;
+    plan->key_columns.push_back(static_cast<int>(outputs_.size()));
+    outputs_.push_back(
+        Output{column.name, statement_.name.span, std::move(value)});
+  }
+}
+
 void ViewBinder::MarkUsedColumns(ViewPlan* plan) const {
   std::vector<bool> used(source_columns_, false);
   auto mark = [&](const std::vector<Expr>& expressions) {
@@ -334,6 +393,8 @@ void ViewBinder::MarkUsedColumns(ViewPlan* plan) const {
     if (call.argument.has_value()) MarkColumns(*call.argument, &used);
     if (call.order_by.has_value()) MarkColumns(*call.order_by, &used);
   }
+  mark(plan->partition_by);
+  for (const LagCall& lag : plan->lags) MarkColumns(lag.argument, &used);
   if (!plan->grouped) mark(plan->outputs);
   const SourcePlan& source = (*catalog_.sources)[plan->source];
   if (source.watermark.has_value()) used[source.watermark->column] = true;

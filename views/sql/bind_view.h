@@ -46,6 +46,7 @@ class ViewBinder {
   };
 
   // bind_view.cc
+  void BindWhere(ViewPlan* plan);
   const Statement* Resolve(const Name& name, bool want_table);
   bool BindFrom(ViewPlan* plan);
   Relation MakeRelation(const Statement& source, const Name& alias, int first);
@@ -56,11 +57,13 @@ class ViewBinder {
   void CheckOutputNames();
   void FinishOutputs(ViewPlan* plan);
   void BindDeclaredKey(ViewPlan* plan);
+  void AddPlace(ViewPlan* plan);
   void MarkUsedColumns(ViewPlan* plan) const;
   bool EmitInto(const Typed& typed, Expr* expr);
 
   // bind_join.cc
   void BindJoin(ViewPlan* plan);
+  bool BindAsOf(const SourcePlan& table, JoinPlan* join);
   bool BindJoinPart(const Node& part, const SourcePlan& table,
                     std::vector<TypedPtr>* keys);
   int TableKey(const Typed& typed, const SourcePlan& table) const;
@@ -72,7 +75,35 @@ class ViewBinder {
   TypedPtr GroupByOutput(const Node& node, size_t position);
   bool Regroup(Typed* typed);
   void FindKeyColumns(ViewPlan* plan);
+  void AddSessionEnd(ViewPlan* plan);
   void EmitAggregates(ViewPlan* plan);
+
+  // bind_window.cc
+  void BindWindow(ViewPlan* plan);
+  void CheckWindowView(const WindowDef& window);
+  bool MakeWindow(const WindowDef& window, WindowPlan* out);
+  bool CheckWindowTime(const WindowDef& window);
+  bool CheckIntervals(const WindowDef& window);
+  bool CheckSlides(const WindowDef& window, const WindowPlan& plan);
+  bool DefaultStep(const WindowDef& window, WindowPlan* plan);
+  int WindowKey(const Typed& typed) const;
+  bool UsesWindow(const Typed& typed) const;
+  void CheckWindowGroups();
+  void CheckSessionGroups();
+  void FindWindowColumn(ViewPlan* plan);
+  void BindEmit(ViewPlan* plan);
+
+  // bind_watermark.cc
+  const SourcePlan& source() const;
+  // The time column to write in a window of the source, for suggestions.
+  std::string WindowTime() const;
+  bool NeedWatermark(const SourcePlan& source, Span span,
+                     absl::string_view what);
+  void BindRetention(ViewPlan* plan);
+  bool CheckRetention(const ViewPlan& plan, const Option& option);
+  void BindLateness();
+  void AllowLags();
+  void EmitLags(ViewPlan* plan);
 
   const Catalog& catalog_;
   const Statement& statement_;
@@ -84,6 +115,12 @@ class ViewBinder {
   const Statement* source_ = nullptr;
   const Statement* table_ = nullptr;
   int source_columns_ = 0;
+  int table_columns_ = 0;
+  // Of window_start in the input row, which window_end follows; -1 if there are
+  // none.
+  int window_column_ = -1;
+  // No PRIMARY KEY, no GROUP BY, but a retention.
+  bool keyless_ = false;
   std::optional<ExprBinder> expressions_;
   std::vector<Output> outputs_;
   std::vector<TypedPtr> group_keys_;

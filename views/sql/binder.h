@@ -2,6 +2,8 @@
 #ifndef TIDEGATE_VIEWS_SQL_BINDER_H_
 #define TIDEGATE_VIEWS_SQL_BINDER_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,7 +56,9 @@ class Binder {
   void SetOption(const Statement& statement, const Option& option,
                  SourcePlan* plan);
   void CheckTopic(const Option& option);
+  std::optional<int64_t> Duration(const Option& option);
   void BindViewOptions(const Statement& statement, ViewPlan* plan);
+  void SetViewOption(const Option& option, ViewPlan* plan);
   void BindFormat(const Statement& statement, SourcePlan* plan);
   void BindKeyFormat(const Statement& statement, SourcePlan* plan);
   void BindProtobuf(const Statement& statement, SourcePlan* plan);
@@ -73,6 +77,10 @@ class Binder {
   // Positions in plans_.sources.
   absl::flat_hash_map<std::string, int> sources_;
 };
+
+// Null if it is not given.
+const Option* FindOption(const std::vector<Option>& options,
+                         absl::string_view key);
 
 // True and nothing reported if all is well with a name that becomes a Protobuf
 // name.

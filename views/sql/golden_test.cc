@@ -25,6 +25,12 @@ CREATE TABLE drivers (driver_id BIGINT PRIMARY KEY, name VARCHAR)
   WITH (topic = 'drivers') FORMAT UPSERT ENCODE JSON;
 CREATE TABLE prices (a INT, b VARCHAR, price BIGINT, PRIMARY KEY (a, b))
   WITH (topic = 'prices') FORMAT UPSERT ENCODE JSON KEY ENCODE JSON;
+CREATE SOURCE clicks (uid VARCHAR, page INT, ms BIGINT, at TIMESTAMPTZ,
+  seen TIMESTAMPTZ, WATERMARK FOR at AS at - INTERVAL '2' SECOND)
+  WITH (topic = 'clicks') FORMAT PLAIN ENCODE JSON;
+CREATE TABLE pages (page INT PRIMARY KEY, title VARCHAR, since TIMESTAMPTZ,
+  WATERMARK FOR since AS since) WITH (topic = 'pages')
+  FORMAT UPSERT ENCODE JSON;
 )sql";
 
 struct Case {
@@ -72,8 +78,9 @@ TEST_P(GoldenTest, ErrorsAreExactly) {
 INSTANTIATE_TEST_SUITE_P(All, GoldenTest,
                          testing::Values("errors_function.txt",
                                          "errors_syntax.txt",
-                                         "errors_source.txt",
-                                         "errors_view.txt"));
+                                         "errors_source.txt", "errors_view.txt",
+                                         "errors_window.txt",
+                                         "errors_event_time.txt"));
 
 TEST(PreludeTest, IsGood) {
   CompileResult result = CompileViews(kPrelude);

@@ -190,10 +190,8 @@ NodePtr Parser::ParseCall() {
     return nullptr;
   }
   node->span = SpanFrom(name);
-  if (AtWord("over")) {
-    RefuseYet(Peek().span, "window functions (OVER)");
-    return nullptr;
-  }
+  if (AtWord("over") && !ParseOver(node.get())) return nullptr;
+  node->span = SpanFrom(name);
   return node;
 }
 

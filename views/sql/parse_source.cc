@@ -99,8 +99,9 @@ bool Parser::ParseWatermark(SourceDef* source) {
   const Token& first = Take();
   WatermarkDef watermark;
   Take();
-  if (!ExpectName("a TIMESTAMPTZ column", &watermark.column) ||
-      !ExpectWord("as") ||
+  if (!ExpectName("a TIMESTAMPTZ column", &watermark.column)) return false;
+  watermark.bound_first_token = at_;
+  if (!ExpectWord("as") ||
       !ExpectName("the watermark's column", &watermark.operand)) {
     return false;
   }
@@ -117,6 +118,7 @@ bool Parser::ParseWatermark(SourceDef* source) {
     return Fail("\"-\" and an INTERVAL",
                 "write WATERMARK FOR ts AS ts - INTERVAL '2' SECOND");
   }
+  watermark.bound_end_token = at_;
   if (source->watermark.has_value()) {
     reporter_->Error(SpanFrom(first), "second WATERMARK", "a source has one");
     return false;

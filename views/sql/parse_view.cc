@@ -3,6 +3,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/suggest.h"
 #include "views/sql/parser.h"
 
 namespace tidegate::sql {
@@ -143,34 +144,43 @@ bool Parser::RefuseFrom() {
   if (AtSymbol("(")) {
     return RefuseYet(first.span, "subqueries");
   }
-  if (first.kind == TokenKind::kName && Peek(1).IsSymbol("(")) {
-    bool window = first.text == "tumble" || first.text == "hop" ||
-                  first.text == "session";
-    if (window) {
-      return RefuseYet(
-          first.span,
-          absl::StrCat("windows (", absl::AsciiStrToUpper(first.text), ")"));
-    }
-    return Refuse(first.span,
-                  absl::StrCat("the table function ", first.text, "(…)"));
+  if (first.kind != TokenKind::kName || !Peek(1).IsSymbol("(")) return true;
+  std::string upper = absl::AsciiStrToUpper(first.text);
+  if (first.text == "cumulate") {
+    return RefuseYet(first.span, absl::StrCat("windows (", upper, ")"),
+                     "there are TUMBLE, HOP, SESSION and SLIDING");
   }
-  return true;
+  if (first.text == "table") {
+    return Refuse(first.span, "TABLE(…) in FROM",
+                  "write the window alone: FROM TUMBLE(source, ts, INTERVAL "
+                  "'1' MINUTE)");
+  }
+  std::string near =
+      Nearest(first.text, {"tumble", "hop", "session", "sliding"});
+  return Refuse(
+      first.span, absl::StrCat("the table function ", first.text, "(…)"),
+      near.empty()
+          ? "there are TUMBLE, HOP, SESSION and SLIDING"
+          : absl::StrCat("did you mean ", absl::AsciiStrToUpper(near), "?"));
 }
 
 bool Parser::ParseFrom(ViewDef* view) {
-  if (!RefuseFrom()) return false;
-  Name from;
-  if (!ExpectName("a source name", &from)) return false;
-  view->from = from;
-  if (AtSymbol(".")) {
-    return Refuse(Peek().span, "names with a schema",
-                  absl::StrCat("write ", Peek(1).text));
+  if (WindowKindOf(Peek()).has_value() && Peek(1).IsSymbol("(")) {
+    if (!ParseWindow(view)) return false;
+  } else {
+    if (!RefuseFrom()) return false;
+    if (!ExpectName("a source name", &view->from)) return false;
+    if (AtSymbol(".")) {
+      view->from = Name{};
+      return Refuse(Peek().span, "names with a schema",
+                    absl::StrCat("write ", Peek(1).text));
+    }
   }
   if (AtWord("for")) {
     return Refuse(Peek().span, "FOR SYSTEM_TIME on the stream",
                   "it belongs to the joined table");
   }
-  view->from_alias = from;
+  view->from_alias = view->from;
   if (!ParseAlias(&view->from_alias)) return false;
   if (AtSymbol(",")) {
     return Refuse(
@@ -212,7 +222,7 @@ bool Parser::ParseJoin(ViewDef* view) {
   if (AtSymbol("(")) return RefuseYet(Peek().span, "subqueries");
   if (!ExpectName("a table name", &join.table)) return false;
   join.alias = join.table;
-  if (!ParseSystemTime() || !ParseAlias(&join.alias)) return false;
+  if (!ParseSystemTime(&join) || !ParseAlias(&join.alias)) return false;
   join.span = SpanFrom(first);
   if (AtWord("using")) {
     return Refuse(Peek().span, "USING", "write ON a.key = b.key");
@@ -224,7 +234,7 @@ bool Parser::ParseJoin(ViewDef* view) {
   return true;
 }
 
-bool Parser::ParseSystemTime() {
+bool Parser::ParseSystemTime(JoinDef* join) {
   if (!AtWord("for")) {
     std::string help = "write JOIN table FOR SYSTEM_TIME AS OF PROCTIME() AS t";
     if (AtWord("as") || AtWord("on") || Peek().kind == TokenKind::kName) {
@@ -243,12 +253,10 @@ bool Parser::ParseSystemTime() {
     return ExpectSymbol("(") && ExpectSymbol(")");
   }
   if (time.kind == TokenKind::kName || time.kind == TokenKind::kQuotedName) {
-    RefuseYet(time.span, "a join AS OF an event time",
-              "write FOR SYSTEM_TIME AS OF PROCTIME()");
-    // The rest of the statement can still be checked.
-    return ParseColumnRef() != nullptr;
+    join->as_of = ParseColumnRef();
+    return join->as_of != nullptr;
   }
-  return Fail("PROCTIME()");
+  return Fail("PROCTIME() or the stream's event time");
 }
 
 void Parser::ParseGroupBy(Statement* statement) {
@@ -261,11 +269,18 @@ void Parser::ParseGroupBy(Statement* statement) {
     return;
   }
   do {
-    if ((AtWord("tumble") || AtWord("hop") || AtWord("rollup") ||
-         AtWord("cube")) &&
+    bool window = WindowKindOf(Peek()).has_value();
+    if ((window || AtWord("rollup") || AtWord("cube")) &&
         Peek(1).IsSymbol("(")) {
-      RefuseYet(Peek().span, absl::StrCat(absl::AsciiStrToUpper(Peek().text),
-                                          " in GROUP BY"));
+      std::string upper = absl::AsciiStrToUpper(Peek().text);
+      std::string what = absl::StrCat(upper, " in GROUP BY");
+      if (window) {
+        Refuse(Peek().span, what,
+               absl::StrCat("write FROM ", upper,
+                            "(…), and GROUP BY window_start"));
+      } else {
+        RefuseYet(Peek().span, what);
+      }
       statement->broken = true;
       SkipToClause();
       return;
@@ -298,33 +313,40 @@ void Parser::SkipToClause() {
 
 void Parser::ParseTrailingClauses(Statement* statement) {
   while (AtClause() && !AtStatementEnd()) {
-    const Token& first = Take();
-    statement->broken = true;
-    std::string clause = absl::AsciiStrToUpper(first.text);
-    if (first.text == "order") {
-      AcceptWord("by");
-      Refuse(SpanFrom(first), "ORDER BY",
-             "a view is kept in the order of its key");
-    } else if (first.text == "emit") {
-      for (absl::string_view word : {"on", "window", "close"}) AcceptWord(word);
-      RefuseYet(first.span, "EMIT ON WINDOW CLOSE",
-                "without it, rows change as events arrive");
-    } else if (first.text == "having") {
-      RefuseYet(first.span, clause, "WHERE filters events, before they fold");
-    } else if (first.text == "where" || first.text == "group" ||
-               first.text == "from") {
-      reporter_->Error(first.span, absl::StrCat("unexpected ", clause, " here"),
-                       "the order is SELECT, FROM, WHERE, GROUP BY");
-    } else if (first.text == "limit" || first.text == "offset" ||
-               first.text == "fetch") {
-      Refuse(first.span, clause, "a client limits what it reads");
+    if (AtWord("emit")) {
+      if (ParseEmit(statement)) continue;
+      statement->broken = true;
     } else {
-      RefuseYet(first.span, clause);
-      SkipStatement();
-      return;
+      statement->broken = true;
+      if (!RefuseClause(Take())) {
+        SkipStatement();
+        return;
+      }
     }
     SkipToClause();
   }
+}
+
+// Whether what follows the clause can still be read.
+bool Parser::RefuseClause(const Token& first) {
+  std::string clause = absl::AsciiStrToUpper(first.text);
+  if (first.text == "order") {
+    AcceptWord("by");
+    Refuse(SpanFrom(first), "ORDER BY",
+           "a view is kept in the order of its key");
+  } else if (first.text == "having") {
+    RefuseYet(first.span, clause, "WHERE filters events, before they fold");
+  } else if (first.text == "where" || first.text == "group" ||
+             first.text == "from") {
+    reporter_->Error(first.span, absl::StrCat("unexpected ", clause, " here"),
+                     "the order is SELECT, FROM, WHERE, GROUP BY, EMIT");
+  } else if (first.text == "limit" || first.text == "offset" ||
+             first.text == "fetch") {
+    Refuse(first.span, clause, "a client limits what it reads");
+  } else {
+    return RefuseYet(first.span, clause);
+  }
+  return true;
 }
 
 }  // namespace tidegate::sql

@@ -3,6 +3,7 @@
 #ifndef TIDEGATE_VIEWS_SQL_PARSER_H_
 #define TIDEGATE_VIEWS_SQL_PARSER_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -85,11 +86,20 @@ class Parser {
   bool ParseAlias(Name* alias);
   bool ParseJoins(Statement* statement);
   bool ParseJoin(ViewDef* view);
-  bool ParseSystemTime();
+  bool ParseSystemTime(JoinDef* join);
   void ParseGroupBy(Statement* statement);
   bool AtClause() const;
   void ParseTrailingClauses(Statement* statement);
+  bool RefuseClause(const Token& first);
   void SkipToClause();
+
+  // parse_window.cc
+  bool ParseWindow(ViewDef* view);
+  bool ParseWindowTime(absl::string_view function, WindowDef* window);
+  bool ParseEmit(Statement* statement);
+  bool ParseOver(Node* call);
+  bool ParsePartitionBy(Node* call);
+  bool ParseOverOrder(Node* call);
 
   // parse_expr.cc: null after an error, which was reported.
   NodePtr ParseExpression();
@@ -133,6 +143,9 @@ class Parser {
   size_t at_ = 0;
   int depth_ = 0;  // of nested expressions; at most kMaxExpressionDepth
 };
+
+// TUMBLE, HOP, SESSION or SLIDING; nothing if the token is something else.
+std::optional<WindowKind> WindowKindOf(const Token& token);
 
 }  // namespace tidegate::sql
 

@@ -42,6 +42,21 @@ CREATE MATERIALIZED VIEW named (PRIMARY KEY (order_id)) AS
     substr(d.name, 1, greatest(n, 2)) AS p, date_trunc('hour', ts) AS h
   FROM orders AS o LEFT JOIN drivers FOR SYSTEM_TIME AS OF PROCTIME() AS d
     ON o.driver_id = d.driver_id AND d.zone = o.n;
+CREATE TABLE rates (n INT PRIMARY KEY, r INT, at TIMESTAMPTZ, WATERMARK FOR at
+  AS at) WITH (topic = 'r', idle.advance = 'off') FORMAT UPSERT ENCODE JSON;
+CREATE MATERIALIZED VIEW m WITH (retention = '1h', allowed.lateness = '1m') AS
+  SELECT w.window_start, window_end AS e, count(*)
+  FROM HOP(orders, ts, INTERVAL '1' SECOND, INTERVAL '1' HOUR,
+    INTERVAL '-1' MINUTE) AS w GROUP BY window_start, e EMIT ON WINDOW CLOSE;
+CREATE MATERIALIZED VIEW s AS
+  SELECT n, window_start, window_end, count(*)
+  FROM SESSION(orders, ts, INTERVAL '5' MINUTE)
+  GROUP BY n, window_start EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW l AS SELECT n, max(amount)
+  FROM SLIDING(orders, ts, INTERVAL '1' HOUR) GROUP BY n;
+CREATE MATERIALIZED VIEW k WITH (retention = '1d') AS
+  SELECT o.n, o.n - lag(o.n, 2, 0) OVER (PARTITION BY ok, o.n + 1 ORDER BY ts) AS l
+  FROM orders o JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON r.n = o.n;
 )sql";
 
 // Compiles, and checks that every error lies within the text.
@@ -67,7 +82,7 @@ CompileResult Compile(const std::string& text) {
 TEST(RobustnessTest, TheGoodFileIsGood) {
   CompileResult result = Compile(kGood);
   EXPECT_EQ(FormatDiagnostics("v.sql", kGood, result.diagnostics), "");
-  EXPECT_EQ(result.plans.views.size(), 3u);
+  EXPECT_EQ(result.plans.views.size(), 8u);
 }
 
 TEST(RobustnessTest, EveryPrefix) {
@@ -180,6 +195,8 @@ TEST(RobustnessTest, DeepAndLongExpressions) {
       {Repeat("CASE WHEN ", 100000), false},
       {Repeat("coalesce(n, ", 150) + "n" + Repeat(")", 150), true},
       {Repeat("n + (", 150) + "n" + Repeat(")", 150), true},
+      {Repeat("lag(n) OVER (PARTITION BY ", 100000), false},
+      {Repeat("lag(", 100000), false},
       {nested_case, false},
       {nested_nullif, false},
   };

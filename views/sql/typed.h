@@ -15,7 +15,7 @@
 namespace tidegate::sql {
 
 enum class TypedKind {
-  kColumn,     // index: of the input row
+  kColumn,     // index: of the input row; the results of lag are columns too
   kAggregate,  // index: of the view's aggregates
   kConstant,   // is_null, integer, number or text, by type
   kOperation,  // op with one or two args of one type (kCast: to type)
