@@ -102,7 +102,7 @@ ViewPlan Binder::ServeTable(const Statement& statement, int source) {
   plan.key_columns = table.primary_key;
   plan.options = table.options;
   plan.definition = table.definition;
-  plan.canonical = CanonicalText(tokens_, statement);
+  plan.canonical = CanonicalText(tokens_, statement, WatermarkText::kColumn);
   plan.used_columns.assign(table.columns.size(), true);
   return plan;
 }
@@ -114,17 +114,26 @@ ViewPlan Binder::BindView(const Statement& statement) {
   BindViewOptions(statement, &plan);
   Catalog catalog{&names_, &sources_, &plans_.sources};
   ViewBinder(catalog, statement, reporter_).Run(&plan);
-  plan.canonical = CanonicalText(tokens_, statement);
+  // Whatever a watermark decides: which events are late, when rows appear and
+  // leave.
+  const bool by_watermark =
+      plan.window.has_value() || plan.ordered || plan.retention_us.has_value();
+  plan.canonical = CanonicalText(tokens_, statement, WatermarkText::kColumn);
   auto source = names_.find(statement.view->from.text);
   if (source != names_.end() && source->second->source.has_value() &&
       plan.used_columns.size() == source->second->source->columns.size()) {
     absl::StrAppend(&plan.canonical, "\n",
-                    CanonicalText(tokens_, *source->second, plan.used_columns));
+                    CanonicalText(tokens_, *source->second,
+                                  by_watermark ? WatermarkText::kBound
+                                               : WatermarkText::kColumn,
+                                  plan.used_columns));
   }
   if (plan.join.has_value()) {
     absl::StrAppend(
         &plan.canonical, "\n",
-        CanonicalText(tokens_, *names_.at(statement.view->join->table.text)));
+        CanonicalText(tokens_, *names_.at(statement.view->join->table.text),
+                      plan.join->event_time ? WatermarkText::kBound
+                                            : WatermarkText::kColumn));
   }
   return plan;
 }

@@ -1,6 +1,7 @@
 #include "views/sql/canonical.h"
 
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,8 +11,9 @@ namespace tidegate::sql {
 namespace {
 
 bool RowsDependOn(const std::string& option) {
-  return option != "idle.timeout" && option != "dead.letter.topic" &&
-         option != "key" && option != "pipeline";
+  return option != "idle.timeout" && option != "idle.advance" &&
+         option != "dead.letter.topic" && option != "key" &&
+         option != "pipeline";
 }
 
 std::vector<std::string> CanonicalOptions(const Statement& statement) {
@@ -48,10 +50,24 @@ size_t SkipUnusedColumn(absl::Span<const Token> tokens,
   return at;
 }
 
+// Past the clause at `at`, if no row depends on it; else `at`.
+size_t SkipClause(const Statement& statement, WatermarkText text, size_t at) {
+  if (statement.view.has_value()) {
+    const ViewDef& view = *statement.view;
+    bool skip = !view.emit_on_close && at == view.emit_first_token &&
+                view.emit_first_token < view.emit_end_token;
+    return skip ? view.emit_end_token : at;
+  }
+  const std::optional<WatermarkDef>& watermark = statement.source->watermark;
+  bool skip = text == WatermarkText::kColumn && watermark.has_value() &&
+              at == watermark->bound_first_token;
+  return skip ? watermark->bound_end_token : at;
+}
+
 }  // namespace
 
 std::string CanonicalText(absl::Span<const Token> tokens,
-                          const Statement& statement,
+                          const Statement& statement, WatermarkText watermark,
                           const std::vector<bool>& used) {
   std::vector<std::string> parts;
   size_t at = statement.first_token;
@@ -65,6 +81,7 @@ std::string CanonicalText(absl::Span<const Token> tokens,
       continue;
     }
     size_t next = SkipUnusedColumn(tokens, statement, used, at);
+    if (next == at) next = SkipClause(statement, watermark, at);
     if (next != at) {
       at = next;
       continue;

@@ -11,13 +11,20 @@
 
 namespace tidegate::sql {
 
+// Of a source or table, what of its WATERMARK a view's rows depend on.
+enum class WatermarkText {
+  kColumn,  // which time decides what is newer
+  kBound,   // and how long it waits for late events
+};
+
 // The statement's tokens with one space between them. WITH options are sorted,
-// and those that no row depends on are left out: idle.timeout,
-// dead.letter.topic, key and pipeline. Of a source, the columns that are not in
-// `used` (by position; empty: all are) are left out too, so that a source can
-// grow without its views being rebuilt.
+// and those that no row depends on are left out: idle.timeout, idle.advance,
+// dead.letter.topic, key and pipeline; so is EMIT ON UPDATE, which is the
+// default. Of a source, the columns that are not in `used` (by position; empty:
+// all are) are left out too, so that a source can grow without its views being
+// rebuilt, and the bound of its WATERMARK unless `watermark` asks for it.
 std::string CanonicalText(absl::Span<const Token> tokens,
-                          const Statement& statement,
+                          const Statement& statement, WatermarkText watermark,
                           const std::vector<bool>& used = {});
 
 }  // namespace tidegate::sql

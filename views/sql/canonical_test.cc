@@ -87,5 +87,92 @@ TEST(CanonicalTest, WhatChangesRowsChangesIt) {
   }
 }
 
+constexpr char kTimed[] = R"sql(
+CREATE SOURCE s (a INT, at TIMESTAMPTZ, b INT,
+  WATERMARK FOR at AS at - INTERVAL '2' SECOND) WITH (topic = 't')
+  FORMAT PLAIN ENCODE JSON;
+CREATE TABLE d (k INT PRIMARY KEY, at TIMESTAMPTZ,
+  WATERMARK FOR at AS at - INTERVAL '3' SECOND) WITH (topic = 'd')
+  FORMAT UPSERT ENCODE JSON;
+)sql";
+
+std::string Timed(const std::string& view) {
+  return absl::StrCat(kTimed, "CREATE MATERIALIZED VIEW v ", view);
+}
+
+TEST(CanonicalTest, TextOfAWindow) {
+  EXPECT_EQ(
+      Canonical(Timed(
+          "WITH (retention = '1h', pipeline = 'p', allowed.lateness = '1m') AS "
+          "SELECT window_start, count(*) FROM TUMBLE(s, at, INTERVAL '1' HOUR) "
+          "GROUP BY window_start EMIT ON WINDOW CLOSE")),
+      "create materialized view v with ( allowed.lateness = '1m' , retention = "
+      "'1h' ) as select window_start , count ( * ) from tumble ( s , at , "
+      "interval '1' hour ) group by window_start emit on window close\n"
+      "create source s ( at timestamptz , watermark for at as at - interval "
+      "'2' second ) with ( topic = 't' ) format plain encode json");
+}
+
+// The bound decides which events are late: that matters only where some are.
+TEST(CanonicalTest, TheWatermarksBoundCountsWhereTheWatermarkDoes) {
+  const char* const kFree[] = {
+      "(PRIMARY KEY (a)) AS SELECT a FROM s",
+      "AS SELECT a, count(*) FROM s GROUP BY a",
+      "(PRIMARY KEY (a)) AS SELECT a FROM s JOIN d FOR SYSTEM_TIME AS OF "
+      "PROCTIME() AS d ON s.a = d.k",
+  };
+  const char* const kBound[] = {
+      "(PRIMARY KEY (a)) WITH (retention = '1h') AS SELECT a FROM s",
+      "AS SELECT a, count(*) FROM SLIDING(s, at, INTERVAL '1' HOUR) GROUP BY a",
+      "(PRIMARY KEY (a)) AS SELECT a, lag(a) OVER (PARTITION BY a ORDER BY at) "
+      "AS b FROM s",
+      "(PRIMARY KEY (a)) AS SELECT a FROM s JOIN d FOR SYSTEM_TIME AS OF s.at "
+      "AS d ON s.a = d.k",
+  };
+  for (const char* view : kFree) {
+    std::string text = Timed(view);
+    EXPECT_EQ(Canonical(Replace(text, "'2' SECOND", "'9' SECOND")),
+              Canonical(text));
+    EXPECT_EQ(
+        Canonical(Replace(text, " AS at - INTERVAL '2' SECOND", " AS at")),
+        Canonical(text));
+    // Which event is the newest depends on the column.
+    EXPECT_NE(Canonical(Replace(text,
+                                ",\n  WATERMARK FOR at AS at - INTERVAL '2' "
+                                "SECOND",
+                                "")),
+              Canonical(text));
+    EXPECT_EQ(Canonical(Replace(text, "'3' SECOND", "'9' SECOND")),
+              Canonical(text));
+  }
+  for (const char* view : kBound) {
+    std::string text = Timed(view);
+    EXPECT_NE(Canonical(Replace(text, "'2' SECOND", "'9' SECOND")),
+              Canonical(text));
+    EXPECT_EQ(Canonical(Replace(text, "topic = 't'",
+                                "topic = 't', idle.advance = 'off'")),
+              Canonical(text));
+  }
+  std::string joined = Timed(kBound[3]);
+  EXPECT_NE(Canonical(Replace(joined, "'3' SECOND", "'9' SECOND")),
+            Canonical(joined));
+}
+
+TEST(CanonicalTest, EmitOnUpdateIsTheDefault) {
+  std::string view =
+      "AS SELECT window_end, count(*) FROM HOP(s, at, INTERVAL '1' SECOND, "
+      "INTERVAL '1' HOUR) GROUP BY window_end";
+  std::string text = Timed(view);
+  EXPECT_EQ(Canonical(text + " EMIT ON UPDATE"), Canonical(text));
+  EXPECT_NE(Canonical(text + " EMIT ON WINDOW CLOSE"), Canonical(text));
+  EXPECT_NE(Canonical(Replace(text, "v AS", "v WITH (retention = '1h') AS")),
+            Canonical(text));
+  EXPECT_NE(
+      Canonical(Replace(text, "v AS", "v WITH (allowed.lateness = '1h') AS")),
+      Canonical(text));
+  EXPECT_NE(Canonical(Replace(text, "'1' HOUR)", "'1' MINUTE)")),
+            Canonical(text));
+}
+
 }  // namespace
 }  // namespace tidegate
