@@ -47,8 +47,7 @@ class FakeStore {
         [this](absl::FunctionRef<absl::Status(absl::string_view, const Stored&)>
                    sink) -> absl::Status {
           for (const auto& [key, row] : rows) {
-            const absl::Status status =
-                sink(key, {row.has_row, row.row, row.state});
+            absl::Status status = sink(key, {row.has_row, row.row, row.state});
             if (!status.ok()) return status;
           }
           return fail_with;
@@ -161,7 +160,7 @@ inline EventOrder At(int64_t time, int32_t partition, int64_t offset) {
 // Applies an event that is late for nothing.
 inline absl::Status Feed(ViewFold* fold, const Event& event) {
   LateEvent late;
-  const absl::Status status = fold->Apply(event, &late);
+  absl::Status status = fold->Apply(event, &late);
   EXPECT_FALSE(late.late);
   return status;
 }
