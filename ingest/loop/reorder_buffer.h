@@ -49,8 +49,9 @@ class ReorderBuffer {
                      Offset none);
   static constexpr size_t kBlockRecords = 64;
 
-  // Nothing should be read that need not come now.
-  bool full() const { return memory_bytes_ + spilled_bytes_ >= max_bytes_; }
+  // Nothing should be read that need not come now. From half of the limit on,
+  // so that what a poll brings yet is not spilled.
+  bool full() const { return memory_bytes_ + spilled_bytes_ >= max_bytes_ / 2; }
   size_t size() const { return size_; }
   size_t memory_bytes() const { return memory_bytes_; }
   size_t spilled_bytes() const { return spilled_bytes_; }
