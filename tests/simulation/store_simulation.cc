@@ -237,7 +237,7 @@ absl::Status StoreSimulation::FoldOne(int partition) {
     if ((source == "drivers") != is_driver) continue;
     std::vector<Diverted> diverted;
     RETURN_IF_ERROR(pipeline_->Fold(static_cast<int>(i), event, &diverted));
-    if (!diverted.empty()) return diverted.front().reason;
+    if (!diverted.empty()) return absl::InternalError(diverted.front().detail);
   }
   model_->Apply(partition, next);
   ++next;
