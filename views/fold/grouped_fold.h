@@ -1,20 +1,21 @@
-// The fold of a view with GROUP BY or aggregates.
+// The fold of a view with GROUP BY or aggregates and without windows.
 #ifndef TIDEGATE_VIEWS_FOLD_GROUPED_FOLD_H_
 #define TIDEGATE_VIEWS_FOLD_GROUPED_FOLD_H_
 
 #include <string>
-#include <vector>
 
-#include "views/fold/aggregate.h"
-#include "views/fold/input_rows.h"
-#include "views/fold/key_cache.h"
-#include "views/fold/view_fold.h"
+#include "views/fold/group_fold.h"
 
 namespace tidegate {
 
+struct GroupState {
+  AggregateStates aggregates;
+  size_t bytes() const { return BytesOf(aggregates); }
+};
+
 // A key's state is the states of its aggregates. Folding an event of a key in
 // the cache allocates nothing, longer text aside.
-class GroupedFold : public ViewFold {
+class GroupedFold : public GroupFold<GroupState> {
  public:
   // As ViewFold::Create.
   GroupedFold(const ViewPlan* plan, const SourcePlan* source,
@@ -22,50 +23,14 @@ class GroupedFold : public ViewFold {
               FoldSources sources, size_t max_cached_keys);
 
   absl::Status Apply(const Event& event, LateEvent* late) override;
-  absl::Status Drain(
-      absl::FunctionRef<void(const FoldedChange&)> sink) override;
-  absl::StatusOr<bool> CurrentRow(absl::string_view key,
-                                  absl::string_view* row) override;
-  size_t dirty_keys() const override { return cache_.dirty_keys(); }
-  size_t cached_bytes() const override { return cache_.bytes(); }
-  int64_t output_errors() const override { return output_errors_; }
-  absl::Status last_output_error() const override { return last_output_error_; }
 
  private:
-  struct State {
-    std::vector<AggregateState> aggregates;
-    size_t bytes() const;
-  };
-  using Entry = KeyCache<State>::Entry;
-
-  absl::Status Load(Entry* entry) const;
-  // Evaluates the outputs of `entry` into row_bytes_.
-  absl::Status BuildRow(const Entry& entry, bool count_errors);
-  void CountError(size_t column, const absl::Status& error);
-
-  const ViewPlan* const plan_;
-  const RowSchema* const schema_;
-  InputRows input_;
-  std::vector<Aggregate> aggregates_;
-  // In key order: the types, and which GROUP BY expression each part is.
-  std::vector<Type> key_types_;
-  std::vector<size_t> key_groups_;
-  KeyCache<State> cache_;
-
-  int64_t output_errors_ = 0;
-  absl::Status last_output_error_;
-
-  // Scratch memory of one call.
-  TextArena arena_;
-  std::vector<Datum> groups_;
-  std::vector<Datum> key_;
-  std::vector<AggregateInput> inputs_;
-  std::vector<Datum> results_;               // GROUP BY values, then aggregates
-  std::vector<absl::Status> result_errors_;  // of the aggregates
-  std::vector<Datum> outputs_;
-  std::string key_bytes_;
-  std::string row_bytes_;
-  std::string state_bytes_;
+  absl::Status Load(Entry* entry) override;
+  bool Exists(const GroupState& /*state*/) const override { return true; }
+  bool Shown(const GroupState& /*state*/) const override { return true; }
+  bool Corrected(const GroupState& /*state*/) const override { return false; }
+  void Encode(const GroupState& state, std::string* out) const override;
+  absl::Status BuildRow(const Entry& entry, bool count_errors) override;
 };
 
 }  // namespace tidegate

@@ -182,6 +182,14 @@ TEST_F(GroupedFoldTest, GoesOnFromWhatIsStored) {
   EXPECT_EQ(Rows(), Texts({"\"a\"|2|3|33|10"}));
 }
 
+// Stored: it must not change.
+TEST_F(GroupedFoldTest, StateIsThatOfTheAggregatesAlone) {
+  EXPECT_TRUE(Apply("a", 5).ok());
+  EXPECT_EQ(store_.Commit(fold_.get()), 1);
+  EXPECT_EQ(store_.rows.begin()->second.state,
+            absl::string_view("\x01\x01\x00\x05\x01\x04", 6));
+}
+
 TEST_F(GroupedFoldTest, TheCacheIsBounded) {
   Start(/*max_keys=*/100);
   size_t most_bytes = 0;
