@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,6 +47,7 @@ class FakeStore {
     return
         [this](absl::FunctionRef<absl::Status(absl::string_view, const Stored&)>
                    sink) -> absl::Status {
+          ++scans;
           for (const auto& [key, row] : rows) {
             absl::Status status = sink(key, {row.has_row, row.row, row.state});
             if (!status.ok()) return status;
@@ -73,6 +75,8 @@ class FakeStore {
       } else {
         rows[last_key] = after;
       }
+      corrected.erase(last_key);
+      if (change.corrected) corrected.insert(last_key);
     });
     EXPECT_TRUE(status.ok()) << status;
     EXPECT_EQ(fold->dirty_keys(), 0u);
@@ -118,7 +122,9 @@ class FakeStore {
   }
 
   std::map<std::string, Row> rows;
+  std::set<std::string> corrected;  // keys whose last change was
   int lookups = 0;
+  int scans = 0;
   absl::Status fail_with;
 };
 
