@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <optional>
 
 #include "gtest/gtest.h"
 #include "views/fold/fold_testing.h"
@@ -25,12 +26,21 @@ using testing::AddAggregate;
 using testing::AddOutput;
 using testing::Column;
 
-TEST(FoldAllocationTest, GroupedEventsOfAKnownKey) {
+// GROUP BY a text, and the window's start where there is one.
+ViewPlan Totals(std::optional<WindowPlan> window) {
   ViewPlan plan;
   plan.grouped = true;
+  plan.window = window;
+  plan.retention_us = window ? std::optional<int64_t>(1) : std::nullopt;
   plan.group_by = {Column(0, Type::kVarchar)};
-  AddOutput(&plan, "k", Column(0, Type::kVarchar));
-  plan.key_columns = {0};
+  if (window && window->kind != WindowKind::kSliding) {
+    plan.group_by.push_back(Column(2, Type::kTimestamptz));
+  }
+  for (size_t i = 0; i < plan.group_by.size(); ++i) {
+    const int place = static_cast<int>(i);
+    AddOutput(&plan, "k", Column(place, plan.group_by[i].type));
+    plan.key_columns.push_back(place);
+  }
   AddAggregate(&plan, "n", {.kind = AggregateKind::kCountStar});
   for (const AggregateKind kind :
        {AggregateKind::kSum, AggregateKind::kAvg, AggregateKind::kMax,
@@ -40,6 +50,11 @@ TEST(FoldAllocationTest, GroupedEventsOfAKnownKey) {
                   .argument = Column(1, Type::kBigint),
                   .order_by = Column(1, Type::kBigint)});
   }
+  return plan;
+}
+
+// Of one key and all its windows, after the first event.
+void ExpectNoAllocation(const ViewPlan& plan) {
   const SourcePlan source =
       testing::Source({{"k", Type::kVarchar}, {"x", Type::kBigint}});
   const RowSchema schema = testing::SchemaOf(plan);
@@ -62,6 +77,17 @@ TEST(FoldAllocationTest, GroupedEventsOfAKnownKey) {
   for (int64_t n = 1; n < 1'000; ++n) ok &= apply(n);
   EXPECT_TRUE(ok);
   EXPECT_EQ(allocations - first, 0);
+}
+
+TEST(FoldAllocationTest, GroupedEventsOfAKnownKey) {
+  ExpectNoAllocation(Totals(std::nullopt));
+}
+
+TEST(FoldAllocationTest, EventsOfKnownWindows) {
+  ExpectNoAllocation(Totals(WindowPlan{WindowKind::kTumble, 1'000, 1'000}));
+  ExpectNoAllocation(Totals(WindowPlan{WindowKind::kHop, 3'000, 1'000}));
+  ExpectNoAllocation(Totals(WindowPlan{WindowKind::kSession, 10}));
+  ExpectNoAllocation(Totals(WindowPlan{WindowKind::kSliding, 3'000, 1'000}));
 }
 
 }  // namespace

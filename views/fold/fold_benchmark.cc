@@ -1,6 +1,8 @@
 // What folding one event costs, without decoding and without a store.
 #include <benchmark/benchmark.h>
 
+#include <optional>
+
 #include "views/fold/fold_testing.h"
 
 namespace tidegate {
@@ -10,13 +12,19 @@ using testing::AddAggregate;
 using testing::AddOutput;
 using testing::Column;
 
-ViewPlan Totals() {
+ViewPlan Totals(std::optional<WindowPlan> window) {
   ViewPlan plan;
   plan.name = "totals";
   plan.grouped = true;
+  plan.window = window;
   plan.group_by = {Column(0, Type::kBigint)};
   AddOutput(&plan, "driver_id", Column(0, Type::kBigint));
   plan.key_columns = {0};
+  if (window) {
+    plan.group_by.push_back(Column(3, Type::kTimestamptz));
+    AddOutput(&plan, "window_start", Column(1, Type::kTimestamptz));
+    plan.key_columns = {0, 1};
+  }
   AddAggregate(&plan, "orders", {.kind = AggregateKind::kCountStar});
   AddAggregate(&plan, "total",
                {.kind = AggregateKind::kSum,
@@ -31,16 +39,17 @@ ViewPlan Totals() {
 }
 
 // Argument 0: keys; argument 1: events per commit.
-void FoldTotals(benchmark::State& state) {
-  const ViewPlan plan = Totals();
+void Fold(benchmark::State& state, std::optional<WindowPlan> window) {
+  const ViewPlan plan = Totals(window);
   const SourcePlan source = testing::Source({{"driver_id", Type::kBigint},
                                              {"amount", Type::kDouble},
                                              {"ts", Type::kTimestamptz}});
   const RowSchema schema = testing::SchemaOf(plan);
   const auto fold = ViewFold::Create(
       &plan, &source, nullptr, &schema,
-      [](absl::string_view, Stored*) -> absl::StatusOr<bool> { return false; },
-      testing::NoTable());
+      {.stored = [](absl::string_view, Stored*) -> absl::StatusOr<bool> {
+        return false;
+      }});
   int64_t n = 0;
   int64_t changes = 0;
   for (auto _ : state) {
@@ -58,12 +67,29 @@ void FoldTotals(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
   state.counters["changes"] = static_cast<double>(changes);
 }
+
+void FoldTotals(benchmark::State& state) { Fold(state, std::nullopt); }
 BENCHMARK(FoldTotals)
     ->ArgNames({"keys", "per_commit"})
     ->Args({1'000, 1})
     ->Args({1'000, 1'000})
     ->Args({100'000, 1'000})
     ->Args({100'000, 100'000});
+
+// An event a microsecond; windows of 100 ms.
+void FoldTumble(benchmark::State& state) {
+  Fold(state, WindowPlan{WindowKind::kTumble, 100'000, 100'000});
+}
+BENCHMARK(FoldTumble)
+    ->ArgNames({"keys", "per_commit"})
+    ->Args({1'000, 1'000})
+    ->Args({100'000, 1'000});
+
+// As FoldTumble, each event in 10 windows.
+void FoldHop(benchmark::State& state) {
+  Fold(state, WindowPlan{WindowKind::kHop, 100'000, 10'000});
+}
+BENCHMARK(FoldHop)->ArgNames({"keys", "per_commit"})->Args({1'000, 1'000});
 
 }  // namespace
 }  // namespace tidegate
