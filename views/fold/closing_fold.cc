@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "views/fold/window_math.h"
 
 namespace tidegate {
 namespace {
@@ -53,7 +52,7 @@ absl::Status ClosingFold::BuildRow(const Entry& entry, bool count_errors) {
 }
 
 EventTime ClosingFold::ExpiryOf(EventTime end) const {
-  return plan_->retention_us ? AddTime(end, *plan_->retention_us)
+  return plan_->retention_us ? Later(end, *plan_->retention_us)
                              : kNeverEventTime;
 }
 

@@ -54,7 +54,6 @@ GroupEvaluator::GroupEvaluator(const ViewPlan* plan, const SourcePlan* source,
                                const RowSchema* schema, TableLookup table)
     : plan_(plan),
       schema_(schema),
-      source_columns_(source->columns.size()),
       input_(plan, source, joined, std::move(table)),
       has_window_columns_(plan->window &&
                           plan->window->kind != WindowKind::kSliding),
@@ -174,20 +173,6 @@ absl::string_view GroupEvaluator::FixedKey() {
   fixed_key_bytes_.clear();
   EncodeKey(fixed_types_, fixed_key_, &fixed_key_bytes_);
   return fixed_key_bytes_;
-}
-
-absl::StatusOr<bool> GroupEvaluator::Admits(const Event& event) {
-  if (!plan_->where) return true;
-  for (const Instruction& in : plan_->where->code) {
-    // The table's version of then may be gone.
-    if (in.op == Op::kColumn && static_cast<size_t>(in.arg) >= source_columns_)
-      return true;
-  }
-  arena_.Reset();
-  Datum condition;
-  RETURN_IF_ERROR(
-      tidegate::Evaluate(*plan_->where, event.columns, &arena_, &condition));
-  return !condition.is_null && condition.b;
 }
 
 absl::StatusOr<EventTime> GroupEvaluator::WindowEnd(absl::string_view key) {

@@ -53,7 +53,10 @@ class GroupEvaluator {
   }
 
   // See ViewFold::Admits.
-  absl::StatusOr<bool> Admits(const Event& event);
+  absl::StatusOr<bool> Admits(const Event& event) {
+    arena_.Reset();
+    return input_.Admits(event, &arena_);
+  }
 
   // When the window of `key` ends; no SESSION.
   absl::StatusOr<EventTime> WindowEnd(absl::string_view key);
@@ -96,7 +99,6 @@ class GroupEvaluator {
 
   const ViewPlan* const plan_;
   const RowSchema* const schema_;
-  const size_t source_columns_;
   InputRows input_;
   const bool has_window_columns_;
   std::vector<Aggregate> aggregates_;

@@ -28,7 +28,7 @@ SlidingFold::SlidingFold(const ViewPlan* plan, const SourcePlan* source,
 // "the steps that end with the watermark's no longer reach back to start" are
 // the same.
 EventTime SlidingFold::ExpiryOf(const Pane& pane) const {
-  return AddTime(pane.start, window_.size_us);
+  return Later(pane.start, window_.size_us);
 }
 
 absl::Status SlidingFold::DecodeCount(absl::string_view* in,

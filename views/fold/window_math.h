@@ -11,15 +11,6 @@
 
 namespace tidegate {
 
-// `time` + `add_us`, which is not negative; kNeverEventTime at most.
-inline EventTime AddTime(EventTime time, int64_t add_us) {
-  int64_t sum;
-  if (__builtin_add_overflow(time.value(), add_us, &sum)) {
-    return kNeverEventTime;
-  }
-  return EventTime(sum);
-}
-
 inline absl::Status WindowOutOfRange(EventTime time) {
   return absl::OutOfRangeError(absl::StrCat(
       "timestamp out of range: window of event time (us) ", time.value()));

@@ -61,7 +61,7 @@ EventTime WindowedFold::EndOf(int64_t start) const {
 
 bool WindowedFold::IsLate(int64_t start, bool replay) const {
   const EventTime end = EndOf(start);
-  return (replay ? ExpiryOf(end) : AddTime(end, plan_->allowed_lateness_us)) <=
+  return (replay ? ExpiryOf(end) : Later(end, plan_->allowed_lateness_us)) <=
          watermark_;
 }
 
