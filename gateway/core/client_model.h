@@ -4,6 +4,7 @@
 #define TIDEGATE_GATEWAY_CORE_CLIENT_MODEL_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,13 +14,17 @@
 #include "base/coding.h"
 #include "base/ids.h"
 #include "gateway/core/fake_store.h"
+#include "gateway/core/testing.h"
 #include "views/fold/row_codec.h"
 
 namespace tidegate {
 
 struct ClientModel {
   const RowSchema* schema = nullptr;
-  ModelRows rows;               // as the client holds them
+  // The column that a row's window ends kTestWindowUs after; -1: no windows.
+  int window_column = -1;
+  ModelRows rows;                            // as the client holds them
+  std::map<std::string, Finality> finality;  // of each row
   std::optional<Seq> position;  // set while no snapshot is under way
   std::string token;
   bool in_fragments = false;
@@ -59,24 +64,74 @@ struct ClientModel {
 
   // A client applies a range whole: fragments wait for their last.
   std::vector<std::string> waiting;
-  void ApplyWaiting() {
-    for (const std::string& change : waiting) ApplyChange(change);
+  void ApplyWaiting(int64_t judged_by) {
+    for (const std::string& change : waiting) ApplyChange(change, judged_by);
     waiting.clear();
   }
 
-  void ApplyChange(absl::string_view change) {
+  // `judged_by`: the watermark of the response that completes the change, -1
+  // if it has none.
+  void ApplyChange(absl::string_view change, int64_t judged_by) {
     WireField field;
+    std::optional<std::string> row;
+    Finality said = Finality::kUnspecified;
     while (!change.empty() && GetWireField(&change, &field)) {
       if (field.number == 1) {
-        ++upserts;
-        rows[KeyOfRow(field.bytes)] = std::string(field.bytes);
+        row = std::string(field.bytes);
       } else if (field.number == 2) {
         ++deletes;
-        rows.erase(Comparable(field.bytes));
+        const std::string key = Comparable(field.bytes);
+        rows.erase(key);
+        finality.erase(key);
+      } else if (field.number == 4) {
+        said = static_cast<Finality>(field.varint);
+        if (field.varint < 1 || field.varint > 3) Fail("finality out of range");
       } else {
         Fail(absl::StrCat("change kind ", field.number));
       }
     }
+    if (!row) {
+      if (said != Finality::kUnspecified) Fail("a finality without a row");
+      return;
+    }
+    ++upserts;
+    const std::string key = KeyOfRow(*row);
+    JudgeFinality(*row, said, judged_by);
+    if (position) JudgeSequence(key, *row, said);
+    rows[key] = *row;
+    finality[key] = said;
+  }
+
+  void JudgeFinality(const std::string& row, Finality said, int64_t judged_by) {
+    if (window_column < 0) {
+      if (said != Finality::kUnspecified) Fail("finality without windows");
+      return;
+    }
+    std::vector<Datum> columns(schema->fields.size());
+    if (!DecodeRow(*schema, row, MutableRow(columns)).ok()) Fail("bad row");
+    const int64_t end =
+        columns[static_cast<size_t>(window_column)].i + kTestWindowUs;
+    if (said == Finality::kUnspecified) Fail("no finality");
+    const bool open = said == Finality::kProvisional;
+    if (judged_by >= 0 && open != (end > judged_by)) {
+      Fail(absl::StrCat(open ? "provisional" : "final", " at ", judged_by,
+                        ", ends at ", end));
+    }
+    if (judged_by < 0 && !open && end > watermark) {
+      Fail(absl::StrCat("final, ends at ", end, ", client is at ", watermark));
+    }
+  }
+
+  // What is final changes by correction only, and stays corrected.
+  void JudgeSequence(const std::string& key, const std::string& row,
+                     Finality said) {
+    const auto before = finality.find(key);
+    if (before == finality.end()) return;
+    if (before->second == Finality::kFinal && rows[key] != row &&
+        said != Finality::kCorrected) {
+      Fail("a final row changed without correction");
+    }
+    if (said < before->second) Fail("finality moved back");
   }
 
   // Fields of a message that are applied after its changes.
@@ -164,6 +219,7 @@ struct ClientModel {
       if (p.changes > 0) Fail("changes in a reset");
       waiting.clear();
       rows.clear();
+      finality.clear();
       position.reset();
       token.clear();
       in_fragments = false;
@@ -181,11 +237,12 @@ struct ClientModel {
     if (p.fragment) {
       ++fragments;
       if (p.from || !p.token.empty()) Fail("fragment with range or token");
+      if (p.watermark >= 0) Fail("fragment with a watermark");
       if (!position) Fail("fragment in a snapshot");
       in_fragments = true;
       return;
     }
-    ApplyWaiting();
+    ApplyWaiting(p.watermark);
     if (p.token.empty()) Fail("no token");
     token = p.token;
     if (p.end) {

@@ -8,7 +8,7 @@ namespace tidegate {
 namespace {
 
 // Field tags and lengths around a change.
-constexpr size_t kChangeOverhead = 8;
+constexpr size_t kChangeOverhead = 10;
 
 size_t EntryBytes(const DeltaRange::Entry& entry) {
   return kChangeOverhead +
@@ -19,8 +19,8 @@ size_t EntryBytes(const DeltaRange::Entry& entry) {
 
 void DeltaRange::AddChange(const Change& change) {
   if (!change.row_changed()) return;
-  entries_.push_back(
-      {change.key, change.has_before, change.has_after, change.after});
+  entries_.push_back({change.key, change.has_before, change.has_after,
+                      change.after, change.corrected});
   bytes_ += EntryBytes(entries_.back());
 }
 
@@ -63,6 +63,7 @@ const std::vector<DeltaRange::Entry>& DeltaRange::Conflated() {
     for (++i; i < entries_.size() && entries_[i].key == merged.key; ++i) {
       merged.has_row = entries_[i].has_row;
       merged.row = entries_[i].row;
+      merged.corrected = entries_[i].corrected;
     }
     bytes_ += EntryBytes(merged);
     entries_[kept++] = merged;

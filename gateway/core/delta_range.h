@@ -34,6 +34,7 @@ class DeltaRange {
     bool had_row = false;   // before the range
     bool has_row = false;   // after it
     absl::string_view row;
+    bool corrected = false;  // the row after it, as in a Change
   };
 
   // Commits come in the order of the log.

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,13 +16,18 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
+#include "gateway/core/finality.h"
 #include "views/store/materialized_store.h"
 
 namespace tidegate {
 
 // Rows by memcomparable key.
 using ModelRows = std::map<std::string, std::string, std::less<>>;
-using ModelState = std::map<ViewId, ModelRows>;
+struct ModelState {
+  std::map<ViewId, ModelRows> rows;
+  // Keys of rows that were amended after their windows had closed.
+  std::map<ViewId, std::set<std::string, std::less<>>> corrected;
+};
 
 class FakeReadView : public ReadView {
  public:
@@ -38,15 +44,19 @@ class FakeReadView : public ReadView {
     const auto at = rows.find(key);
     if (at == rows.end()) return false;
     *row = at->second;
-    if (corrected != nullptr) *corrected = false;
+    if (corrected != nullptr) *corrected = Corrected(view, key);
     return true;
   }
   std::unique_ptr<ViewIterator> NewIterator(ViewId view,
                                             Which which) const override;
   const ModelRows& Rows(ViewId view) const {
     static const ModelRows none;
-    const auto at = state_->find(view);
-    return at == state_->end() ? none : at->second;
+    const auto at = state_->rows.find(view);
+    return at == state_->rows.end() ? none : at->second;
+  }
+  bool Corrected(ViewId view, absl::string_view key) const {
+    const auto at = state_->corrected.find(view);
+    return at != state_->corrected.end() && at->second.count(key) > 0;
   }
 
  private:
@@ -57,7 +67,10 @@ class FakeReadView : public ReadView {
 class FakeViewIterator : public ViewIterator {
  public:
   FakeViewIterator(std::shared_ptr<const FakeReadView> view, ViewId id)
-      : view_(std::move(view)), rows_(view_->Rows(id)), at_(rows_.end()) {}
+      : view_(std::move(view)),
+        id_(id),
+        rows_(view_->Rows(id)),
+        at_(rows_.end()) {}
   void Seek(absl::string_view key) override {
     at_ = rows_.lower_bound(key);
     Load();
@@ -73,10 +86,12 @@ class FakeViewIterator : public ViewIterator {
 
  private:
   void Load() {
-    if (Valid()) entry_ = {true, false, at_->second, "s"};
+    if (!Valid()) return;
+    entry_ = {true, view_->Corrected(id_, at_->first), at_->second, "s"};
   }
 
   const std::shared_ptr<const FakeReadView> view_;
+  const ViewId id_;
   const ModelRows& rows_;
   ModelRows::const_iterator at_;
   StoredEntry entry_;
@@ -88,10 +103,14 @@ inline std::unique_ptr<ViewIterator> FakeReadView::NewIterator(
       std::static_pointer_cast<const FakeReadView>(shared_from_this()), view);
 }
 
-// Thread-safe. The watermark of commit N is N.
+// Thread-safe. The watermark of commit N is N; rows with a window are marked
+// corrected as a fold would mark them: by a commit after the one that closed
+// their windows.
 class FakeStore : public MaterializedStore {
  public:
-  explicit FakeStore(std::string incarnation = std::string(16, 'A')) {
+  explicit FakeStore(std::string incarnation = std::string(16, 'A'),
+                     WindowEnd window = {})
+      : window_(window) {
     incarnations_.push_back({std::move(incarnation), Seq(1)});
     states_.push_back(std::make_shared<const ModelState>());
   }
@@ -102,9 +121,11 @@ class FakeStore : public MaterializedStore {
   void Commit(const Batch& batch, ProcessingTime now) {
     MutexLock lock(&mutex_);
     auto next = std::make_shared<ModelState>(*states_.back());
+    const EventTime last(static_cast<int64_t>(states_.size() - 1));
     CommitBuilder builder;
     for (const auto& [where, row] : batch) {
-      ModelRows& rows = (*next)[where.first];
+      ModelRows& rows = next->rows[where.first];
+      auto& corrected = next->corrected[where.first];
       const auto at = rows.find(where.second);
       Change change;
       change.view = where.first;
@@ -115,6 +136,11 @@ class FakeStore : public MaterializedStore {
       change.has_after = row.has_value();
       if (row) change.after = *row;
       change.state = "s";
+      if (row && FinalityOf(window_, *row, false, last) == Finality::kFinal) {
+        corrected.insert(where.second);
+      }
+      if (!row) corrected.erase(where.second);
+      change.corrected = corrected.count(where.second) > 0;
       builder.Add(change);
       if (row) {
         rows[where.second] = *row;
@@ -197,7 +223,11 @@ class FakeStore : public MaterializedStore {
   uint64_t RowCountEstimate(ViewId view) const override {
     return At(head())->Rows(view).size();
   }
-  Positions positions() const override { return Positions(); }
+  Positions positions() const override {
+    Positions positions;
+    positions.watermark = EventTime(static_cast<int64_t>(head().value()));
+    return positions;
+  }
   size_t overlay_bytes() const override { return 111; }
   size_t log_bytes() const override { return 222; }
 
@@ -217,6 +247,7 @@ class FakeStore : public MaterializedStore {
   }
 
  private:
+  const WindowEnd window_;
   mutable Mutex mutex_;
   // log_[i] is commit i + 1, states_[i] what was true at i.
   std::vector<std::shared_ptr<const tidegate::Commit>> log_

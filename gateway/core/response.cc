@@ -22,6 +22,7 @@ enum ResponseField : uint32_t {
 };
 constexpr uint32_t kUpsert = 1;
 constexpr uint32_t kDeleted = 2;
+constexpr uint32_t kFinality = 4;
 constexpr int64_t kMicros = 1'000'000;
 
 void PutBytes(std::string* out, uint32_t field, absl::string_view bytes) {
@@ -66,20 +67,25 @@ void PutDurationField(std::string* out, uint32_t field, int64_t millis) {
   PutSeconds(out, field, millis / 1000, millis % 1000 * 1'000'000);
 }
 
-void ResponseBuilder::AddChange(uint32_t kind, absl::string_view bytes) {
+void ResponseBuilder::AddChange(uint32_t kind, absl::string_view bytes,
+                                Finality finality) {
+  // Tags and values of one byte each; what is unspecified is left out.
+  const size_t finality_size = finality == Finality::kUnspecified ? 0 : 2;
   PutTag(out_, kChanges, WireType::kLengthDelimited);
-  PutVarint64(out_, 1 + VarintSize(bytes.size()) + bytes.size());
+  PutVarint64(out_,
+              1 + VarintSize(bytes.size()) + bytes.size() + finality_size);
   PutTag(out_, kind, WireType::kLengthDelimited);
   PutLengthPrefixed(out_, bytes);
+  PutUint(out_, kFinality, static_cast<uint64_t>(finality));
   ++changes_;
 }
 
-void ResponseBuilder::AddUpsert(absl::string_view row) {
-  AddChange(kUpsert, row);
+void ResponseBuilder::AddUpsert(absl::string_view row, Finality finality) {
+  AddChange(kUpsert, row, finality);
 }
 
 void ResponseBuilder::AddDeleted(absl::string_view key) {
-  AddChange(kDeleted, key);
+  AddChange(kDeleted, key, Finality::kUnspecified);
 }
 
 void ResponseBuilder::AddRange(Seq from, Seq to) {

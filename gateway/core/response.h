@@ -9,6 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "gateway/core/finality.h"
 #include "gateway/core/resume_token.h"
 
 namespace tidegate {
@@ -18,7 +19,7 @@ namespace tidegate {
 class ResponseBuilder {
  public:
   explicit ResponseBuilder(std::string* out) : out_(out) {}
-  void AddUpsert(absl::string_view row);
+  void AddUpsert(absl::string_view row, Finality finality);
   void AddDeleted(absl::string_view key);
   void AddRange(Seq from, Seq to);
   void SetToken(absl::string_view token);
@@ -36,7 +37,7 @@ class ResponseBuilder {
   size_t changes() const { return changes_; }
 
  private:
-  void AddChange(uint32_t kind, absl::string_view bytes);
+  void AddChange(uint32_t kind, absl::string_view bytes, Finality finality);
   std::string* const out_;
   size_t changes_ = 0;
 };

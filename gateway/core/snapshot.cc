@@ -48,7 +48,10 @@ absl::StatusOr<bool> Subscription::AddRow(ResponseBuilder* builder) {
     RETURN_IF_ERROR(iterator_->status());
     return false;
   }
-  builder->AddUpsert(iterator_->row());
+  const StoredEntry& entry = iterator_->entry();
+  builder->AddUpsert(
+      entry.row,
+      FinalityOf(spec_.window, entry.row, entry.corrected, rows_->watermark()));
   last_key_.assign(iterator_->key().data(), iterator_->key().size());
   iterator_->Next();
   return true;
@@ -59,14 +62,16 @@ absl::StatusOr<bool> Subscription::AddKeyedRow(ResponseBuilder* builder) {
   auto at = oldest_ ? std::upper_bound(keys.begin(), keys.end(), last_key_)
                     : keys.begin();
   std::string row;
+  bool corrected = false;
   for (; at != keys.end(); ++at) {
     ASSIGN_OR_RETURN(const bool found,
-                     rows_->GetRow(spec_.filter.view, *at, &row));
+                     rows_->GetRow(spec_.filter.view, *at, &row, &corrected));
     // An absent row counts as sent: if it appears later, the patch has it.
     oldest_ = oldest_.value_or(target_);
     last_key_ = *at;
     if (!found) continue;
-    builder->AddUpsert(row);
+    builder->AddUpsert(
+        row, FinalityOf(spec_.window, row, corrected, rows_->watermark()));
     return true;
   }
   return false;
@@ -107,10 +112,13 @@ absl::StatusOr<bool> Subscription::NextRows(ProcessingTime now,
 
 // Brings the keys already sent from oldest_ to target_. Deletes are sent
 // whether or not the first row before existed: the row may have been sent from
-// a view in between.
+// a view in between. A range that ends before target_ is judged by its own
+// watermark, although the client may have seen a later one: by that one, a row
+// that the next range changes could be called final.
 absl::StatusOr<bool> Subscription::NextPatch(ProcessingTime now,
                                              std::string* message) {
   ResponseBuilder builder(message);
+  EventTime seen = watermark_;
   while (*oldest_ < target_ && builder.changes() == 0) {
     DeltaRange range(&spec_.filter);
     ASSIGN_OR_RETURN(const ReadResult read,
@@ -120,9 +128,10 @@ absl::StatusOr<bool> Subscription::NextPatch(ProcessingTime now,
                                               ", rows are as of ",
                                               target_.value()));
     }
-    ASSIGN_OR_RETURN(const bool more,
-                     AddChanges(&range, /*always_delete=*/true, &builder));
-    watermark_ = std::max(watermark_, read.watermark);
+    ASSIGN_OR_RETURN(
+        const bool more,
+        AddChanges(&range, read.watermark, /*always_delete=*/true, &builder));
+    seen = read.watermark;
     if (more) {
       fragment_to_ = read.to;
       break;
@@ -132,10 +141,13 @@ absl::StatusOr<bool> Subscription::NextPatch(ProcessingTime now,
     oldest_ = read.to;
   }
   const bool sent = builder.changes() > 0;
+  // None where the log is behind the rows that the client has.
+  const bool moved_on = seen >= watermark_;
+  watermark_ = std::max(watermark_, seen);
   if (sent) {
-    // No watermark: the log is behind the rows that the client has.
     builder.SetSnapshot();
     builder.SetToken(Token());
+    if (moved_on) builder.SetWatermark(watermark_);
     info_.snapshot = true;
     Finish(now, &builder);
   }

@@ -58,6 +58,8 @@ absl::Status Subscription::Resume(const ResumeToken& token) {
     StartOver(*verdict.reset, verdict.detail);
     return absl::OkStatus();
   }
+  // The commit the client stands at says what watermark it has seen.
+  watermark_ = WatermarkAt(token.seq);
   if (token.snapshot.has_value()) {
     oldest_ = token.snapshot->oldest;
     last_key_ = token.snapshot->last_key;
@@ -71,15 +73,15 @@ absl::Status Subscription::Resume(const ResumeToken& token) {
   }
   phase_ = Phase::kResumed;
   announced_ = scanned_ = token.seq;
-  // The commit the client stands at says what watermark it has seen.
-  if (token.seq > Seq(0)) {
-    const auto commits = store_->ReadLog(Seq(token.seq.value() - 1), 1);
-    if (commits.ok() && !commits->empty() &&
-        commits->front()->seq() == token.seq) {
-      watermark_ = commits->front()->watermark();
-    }
-  }
   return absl::OkStatus();
+}
+
+EventTime Subscription::WatermarkAt(Seq seq) const {
+  if (seq == Seq(0)) return kNoEventTime;
+  const auto commits = store_->ReadLog(Seq(seq.value() - 1), 1);
+  const bool there =
+      commits.ok() && !commits->empty() && commits->front()->seq() == seq;
+  return there ? commits->front()->watermark() : kNoEventTime;
 }
 
 void Subscription::ForgetSnapshot() {
@@ -166,8 +168,9 @@ absl::StatusOr<bool> Subscription::NextDelta(ProcessingTime now,
     ASSIGN_OR_RETURN(read, ReadRange(scanned_, kNoLimit, &range));
   }
   ResponseBuilder builder(message);
-  ASSIGN_OR_RETURN(const bool more,
-                   AddChanges(&range, /*always_delete=*/false, &builder));
+  ASSIGN_OR_RETURN(
+      const bool more,
+      AddChanges(&range, read.watermark, /*always_delete=*/false, &builder));
   if (builder.changes() > 0) info_.oldest_commit = read.oldest_commit;
   at_head_ = read.log_end && !more;
   if (more) {
@@ -238,6 +241,7 @@ absl::StatusOr<Subscription::ReadResult> Subscription::ReadRange(
 }
 
 absl::StatusOr<bool> Subscription::AddChanges(DeltaRange* range,
+                                              EventTime watermark,
                                               bool always_delete,
                                               ResponseBuilder* builder) {
   const std::vector<DeltaRange::Entry>& entries = range->Conflated();
@@ -257,7 +261,8 @@ absl::StatusOr<bool> Subscription::AddChanges(DeltaRange* range,
       return true;
     }
     if (at->has_row) {
-      builder->AddUpsert(at->row);
+      builder->AddUpsert(
+          at->row, FinalityOf(spec_.window, at->row, at->corrected, watermark));
       continue;
     }
     key.clear();

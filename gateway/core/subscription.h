@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "gateway/core/delta_range.h"
+#include "gateway/core/finality.h"
 #include "gateway/core/response.h"
 #include "gateway/core/resume_token.h"
 #include "views/fold/row_codec.h"
@@ -43,6 +44,7 @@ struct SubscriptionSpec {
   std::string view_name;
   uint64_t view_version = 1;
   const RowSchema* schema = nullptr;  // borrowed
+  WindowEnd window;                   // what each row's finality is read from
   SubscriptionFilter filter;
   bool skip_snapshot = false;
   int64_t progress_interval_ms = kDefaultProgressMs;
@@ -128,10 +130,13 @@ class Subscription {
   // as many as the limits allow, none above `at_most`.
   absl::StatusOr<ReadResult> ReadRange(Seq after, Seq at_most,
                                        DeltaRange* range) const;
-  // Appends the entries above fragment_key_ until the message is full; true if
-  // entries are left, and then fragment_key_ is the last one dealt with.
-  absl::StatusOr<bool> AddChanges(DeltaRange* range, bool always_delete,
-                                  ResponseBuilder* builder);
+  // Appends the entries above fragment_key_ until the message is full, judged
+  // by `watermark`, that of the range's end; true if entries are left, and then
+  // fragment_key_ is the last one dealt with.
+  absl::StatusOr<bool> AddChanges(DeltaRange* range, EventTime watermark,
+                                  bool always_delete, ResponseBuilder* builder);
+  // What the commit `seq` had; kNoEventTime if it is gone.
+  EventTime WatermarkAt(Seq seq) const;
   void Finish(ProcessingTime now, ResponseBuilder* builder);
   std::string Token() const;
 
@@ -167,6 +172,7 @@ class Subscription {
   // (*oldest_, *fragment_to_].
   Seq announced_;
   Seq scanned_;
+  // The greatest that the client has been sent, or is sent next.
   EventTime watermark_ = kNoEventTime;
   std::optional<Seq> fragment_to_;
   std::optional<std::string> fragment_key_;

@@ -1,6 +1,7 @@
 // Random commits, pauses, cuts, trims and restarts: whatever happens, a client
 // at a position holds exactly what was true there.
 #include <algorithm>
+#include <array>
 #include <iostream>
 #include <random>
 
@@ -21,19 +22,25 @@ constexpr int kKeys = 120;
 struct Totals {
   int64_t messages = 0, resumes = 0, mid_snapshot = 0, resets = 0, ends = 0;
   int64_t fragments = 0, ranges = 0, restarts = 0, trims = 0, checks = 0;
+  // Rows held, by finality.
+  std::array<int64_t, 4> finality{};
 };
 
 class World {
  public:
-  explicit World(uint64_t seed) : random_(seed) {
-    spec_ = TestSpec();
+  explicit World(uint64_t seed)
+      : random_(seed),
+        windowed_(Chance(60)),
+        store_(std::string(16, 'A'), windowed_ ? TestWindow() : WindowEnd()) {
+    spec_ = windowed_ ? WindowedSpec() : TestSpec();
     if (Chance(40)) {
       spec_.filter.all_rows = false;
       for (int i = 0; i < kKeys; i += 3) {
         spec_.filter.keys.push_back(TestKey(Name(i)));
       }
     }
-    client_.schema = &TestSchema();
+    client_.schema = spec_.schema;
+    if (windowed_) client_.window_column = kTestWindowColumn;
   }
 
   void Run(Totals* totals) {
@@ -68,6 +75,11 @@ class World {
     return std::uniform_int_distribution<int>(0, n - 1)(random_);
   }
   static std::string Name(int i) { return absl::StrCat("k", 1000 + i); }
+  // A key's window is always the same: it is part of what a key is. The windows
+  // close one by one as the commits go.
+  std::string RowOf(int i, const std::string& value) const {
+    return windowed_ ? WindowedRow(Name(i), value, i) : TestRow(Name(i), value);
+  }
 
   void Turn(Totals* totals) {
     now_ =
@@ -98,11 +110,11 @@ class World {
     const bool large = Chance(6);
     const int changes = large ? kKeys : Below(6);
     for (int i = 0; i < changes; ++i) {
-      const std::string name = Name(Below(kKeys));
-      std::optional<std::string>& row = batch[{kTestView, TestKey(name)}];
+      const int key = Below(kKeys);
+      std::optional<std::string>& row = batch[{kTestView, TestKey(Name(key))}];
       if (!Chance(35)) {
-        row = TestRow(
-            name, absl::StrCat(std::string(large ? 2500 : 30, 'x'), random_()));
+        row = RowOf(
+            key, absl::StrCat(std::string(large ? 2500 : 30, 'x'), random_()));
       }
     }
     store_.Commit(batch, now_);
@@ -112,6 +124,7 @@ class World {
     if (Chance(3)) client_.token.clear();
     if (client_.token.empty()) {
       client_.rows.clear();
+      client_.finality.clear();
       client_.position.reset();
       client_.watermark = -1;
       ++fresh_starts_;
@@ -131,8 +144,22 @@ class World {
     if (!sent.ok()) client_.Fail(sent.status().ToString());
     if (!sent.ok() || !*sent) return false;
     client_.Apply(message);
+    CheckFinalIsFinal();
     Check(totals);
     return true;
+  }
+
+  // Also within a snapshot: what has been called final is still there, gone, or
+  // marked as corrected.
+  void CheckFinalIsFinal() {
+    const auto now = store_.At(store_.head());
+    const ModelRows& rows = now->Rows(kTestView);
+    for (const auto& [key, finality] : client_.finality) {
+      if (finality != Finality::kFinal) continue;
+      const auto at = rows.find(key);
+      if (at == rows.end() || at->second == client_.rows[key]) continue;
+      if (!now->Corrected(kTestView, key)) client_.Fail("final, but changed");
+    }
   }
 
   void Check(Totals* totals) {
@@ -151,9 +178,25 @@ class World {
       client_.Fail(absl::StrCat("rows differ from the model at ",
                                 client_.position->value()));
     }
+    for (const auto& [key, row] : expected) CheckFinality(*view, key, totals);
+  }
+
+  // What a client takes for provisional may have become final in silence, as
+  // the watermark passed; it is never corrected.
+  void CheckFinality(const FakeReadView& view, const std::string& key,
+                     Totals* totals) {
+    const Finality held = client_.finality[key];
+    ++totals->finality[static_cast<size_t>(held)];
+    if (!windowed_) return;
+    const bool corrected = view.Corrected(kTestView, key);
+    if ((held == Finality::kCorrected) != corrected) {
+      client_.Fail(absl::StrCat("key held as ", static_cast<int>(held),
+                                ", corrected in the model: ", corrected));
+    }
   }
 
   std::mt19937_64 random_;
+  const bool windowed_;
   FakeStore store_;
   SubscriptionSpec spec_;
   std::unique_ptr<Subscription> subscription_;
@@ -176,11 +219,14 @@ TEST(SubscriptionPropertyTest, AClientHoldsWhatWasTrueAtItsPosition) {
             << " fragments=" << totals.fragments
             << " multi_commit_ranges=" << totals.ranges
             << " restarts=" << totals.restarts << " trims=" << totals.trims
-            << "\n";
+            << " provisional=" << totals.finality[1]
+            << " final=" << totals.finality[2]
+            << " corrected=" << totals.finality[3] << "\n";
   for (int64_t count : {totals.resumes, totals.mid_snapshot, totals.resets,
                         totals.fragments, totals.ranges, totals.restarts}) {
     EXPECT_GT(count, 0);
   }
+  for (const int64_t count : totals.finality) EXPECT_GT(count, 0);
 }
 
 }  // namespace

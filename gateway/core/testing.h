@@ -35,6 +35,33 @@ inline std::string TestKey(absl::string_view key) {
   return out;
 }
 
+// The same with the start of a window behind them, which ends kTestWindowUs
+// later. Its field number is none of the first.
+inline constexpr int64_t kTestWindowUs = 10;
+inline constexpr int kTestWindowColumn = 2;
+
+inline const RowSchema& WindowedSchema() {
+  static const RowSchema* const schema = [] {
+    auto* s = new RowSchema(TestSchema());
+    s->fields.push_back({"window_start", Type::kTimestamptz, 17});
+    return s;
+  }();
+  return *schema;
+}
+
+inline WindowEnd TestWindow() {
+  return WindowEndOf(WindowedSchema(), kTestWindowColumn, kTestWindowUs);
+}
+
+inline std::string WindowedRow(absl::string_view key, absl::string_view value,
+                               int64_t end_us) {
+  const Datum row[] = {Datum::Text(key), Datum::Text(value),
+                       Datum::Int(end_us - kTestWindowUs)};
+  std::string out;
+  EncodeRow(WindowedSchema(), row, &out);
+  return out;
+}
+
 // <View>Key, as clients send it.
 inline std::string TestKeyMessage(absl::string_view key) {
   const Datum row[] = {Datum::Text(key), Datum::Null()};
@@ -50,6 +77,13 @@ inline SubscriptionSpec TestSpec() {
   spec.view_name = "things";
   spec.schema = &TestSchema();
   spec.filter.view = kTestView;
+  return spec;
+}
+
+inline SubscriptionSpec WindowedSpec() {
+  SubscriptionSpec spec = TestSpec();
+  spec.schema = &WindowedSchema();
+  spec.window = TestWindow();
   return spec;
 }
 

@@ -79,6 +79,107 @@ TEST_F(ReadTest, GetAnswersInTheOrderAsked) {
   EXPECT_THAT(status.error_message(), HasSubstr("ThingsKey{k VARCHAR = 1}"));
 }
 
+TEST_F(ReadTest, WithoutWindowsThereIsNoFinality) {
+  watermark_ = EventTime(5);
+  Put("a", "1");
+  StartServer();
+  v1::GetRequest get;
+  get.set_view("things");
+  get.add_keys(TestKeyMessage("a"));
+  v1::GetResponse got;
+  ASSERT_TRUE(Get(get, &got).ok());
+  EXPECT_EQ(got.entries(0).finality(), v1::FINALITY_UNSPECIFIED);
+  EXPECT_EQ(got.watermark().nanos(), 5'000);
+  v1::ScanRequest scan;
+  scan.set_view("things");
+  v1::ScanResponse scanned;
+  ASSERT_TRUE(Scan(scan, &scanned).ok());
+  EXPECT_EQ(scanned.rows_size(), 1);
+  EXPECT_EQ(scanned.finality_size(), 0);
+}
+
+TEST_F(ReadTest, GetAndScanSayWhatCanStillChange) {
+  UseWindows();
+  window_end_ = 100;
+  Put("a", "before there is a watermark");
+  StartServer();
+  v1::GetRequest get;
+  get.set_view("things");
+  for (const char* key : {"c", "none", "b", "a"}) {
+    get.add_keys(TestKeyMessage(key));
+  }
+  v1::GetResponse got;
+  ASSERT_TRUE(Get(get, &got).ok());
+  EXPECT_EQ(got.entries(3).finality(), v1::FINALITY_PROVISIONAL);
+  EXPECT_FALSE(got.has_watermark());
+
+  watermark_ = EventTime(100);
+  window_end_ = 101;
+  Put("b", "1");
+  window_end_ = 90;
+  Write({{"c", "1"}}, /*corrected=*/true);
+  ASSERT_TRUE(Get(get, &got).ok());
+  EXPECT_EQ(got.watermark().nanos(), 100'000);
+  EXPECT_EQ(got.entries(0).finality(), v1::FINALITY_CORRECTED);
+  EXPECT_EQ(got.entries(1).finality(), v1::FINALITY_UNSPECIFIED);
+  EXPECT_EQ(got.entries(2).finality(), v1::FINALITY_PROVISIONAL);
+  EXPECT_EQ(got.entries(3).finality(), v1::FINALITY_FINAL);
+
+  // Pages of one scan are judged by the watermark of its position.
+  v1::ScanRequest scan;
+  scan.set_view("things");
+  scan.set_page_size(2);
+  std::vector<int> finality;
+  do {
+    v1::ScanResponse page;
+    ASSERT_TRUE(Scan(scan, &page).ok());
+    EXPECT_EQ(page.watermark().nanos(), 100'000);
+    EXPECT_EQ(page.finality_size(), page.rows_size());
+    finality.insert(finality.end(), page.finality().begin(),
+                    page.finality().end());
+    scan.set_page_token(page.next_page_token());
+    watermark_ = EventTime(200);
+    window_end_ = 300;
+    Put("z", "1");
+  } while (!scan.page_token().empty());
+  EXPECT_EQ(finality,
+            (std::vector<int>{v1::FINALITY_FINAL, v1::FINALITY_PROVISIONAL,
+                              v1::FINALITY_CORRECTED}));
+}
+
+TEST_F(ReadTest, ViewsShowWhatHoldsTheirWatermarkBack) {
+  watermark_ = EventTime(7'000'000);
+  Put("a", "1");
+  pipeline_->SetWatermarks(
+      {{"orders", PartitionId(0), EventTime(9'000'000), PartitionState::kIdle},
+       {"orders", PartitionId(1), EventTime(7'000'000), PartitionState::kActive,
+        true},
+       {"rides", PartitionId(3), kNoEventTime, PartitionState::kError, true}});
+  StartServer();
+  grpc::ClientContext list_context;
+  v1::ListViewsResponse list;
+  ASSERT_TRUE(stub_->ListViews(&list_context, {}, &list).ok());
+  grpc::ClientContext context;
+  v1::DescribeViewRequest request;
+  request.set_view("things");
+  v1::DescribeViewResponse described;
+  ASSERT_TRUE(stub_->DescribeView(&context, request, &described).ok());
+  for (const v1::ViewInfo& view : {list.views(0), described.view()}) {
+    EXPECT_EQ(view.watermark().seconds(), 7);
+    ASSERT_EQ(view.partitions_size(), 3);
+    EXPECT_EQ(view.partitions(0).topic(), "orders");
+    EXPECT_EQ(view.partitions(0).state(), v1::PartitionWatermark::IDLE);
+    EXPECT_EQ(view.partitions(0).watermark().seconds(), 9);
+    EXPECT_FALSE(view.partitions(0).holds_back());
+    EXPECT_EQ(view.partitions(1).partition(), 1u);
+    EXPECT_EQ(view.partitions(1).state(), v1::PartitionWatermark::ACTIVE);
+    EXPECT_TRUE(view.partitions(1).holds_back());
+    EXPECT_EQ(view.partitions(2).topic(), "rides");
+    EXPECT_EQ(view.partitions(2).state(), v1::PartitionWatermark::ERROR);
+    EXPECT_FALSE(view.partitions(2).has_watermark());
+  }
+}
+
 TEST_F(ReadTest, MinPositionWaitsUntilTheViewIsThere) {
   Put("a", "1");
   StartServer();

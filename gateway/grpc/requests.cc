@@ -19,6 +19,24 @@ absl::Status NotServed(absl::string_view field, absl::string_view message) {
       "field ", field, " of ", message, " is not served by this version"));
 }
 
+v1::PartitionWatermark::State ToProto(PartitionState state) {
+  switch (state) {
+    case PartitionState::kActive:
+      return v1::PartitionWatermark::ACTIVE;
+    case PartitionState::kIdle:
+      return v1::PartitionWatermark::IDLE;
+    case PartitionState::kNoEvents:
+      return v1::PartitionWatermark::NO_EVENTS;
+    case PartitionState::kError:
+      return v1::PartitionWatermark::ERROR;
+    case PartitionState::kUnread:
+      return v1::PartitionWatermark::UNREAD;
+    case PartitionState::kReplaying:
+      return v1::PartitionWatermark::REPLAYING;
+  }
+  return v1::PartitionWatermark::STATE_UNSPECIFIED;
+}
+
 }  // namespace
 
 absl::Status CheckServed(const v1::SubscribeRequest& request) {
@@ -133,6 +151,32 @@ void FillTimestamp(EventTime time,
 void FillDuration(int64_t micros, google::protobuf::Duration* duration) {
   duration->set_seconds(micros / kMicros);
   duration->set_nanos(static_cast<int32_t>(micros % kMicros * 1000));
+}
+
+void FillPartition(const PartitionWatermark& from, v1::PartitionWatermark* to) {
+  to->set_topic(from.topic);
+  to->set_partition(static_cast<uint32_t>(from.partition.value()));
+  FillTimestamp(from.watermark, [to] { return to->mutable_watermark(); });
+  to->set_state(ToProto(from.state));
+  to->set_holds_back(from.holds_back);
+}
+
+WindowEnd WindowEndOf(const CatalogView& view) {
+  return WindowEndOf(view.schema, view.window_column, view.window_add_us);
+}
+
+v1::Finality ToProto(Finality finality) {
+  switch (finality) {
+    case Finality::kUnspecified:
+      break;
+    case Finality::kProvisional:
+      return v1::FINALITY_PROVISIONAL;
+    case Finality::kFinal:
+      return v1::FINALITY_FINAL;
+    case Finality::kCorrected:
+      return v1::FINALITY_CORRECTED;
+  }
+  return v1::FINALITY_UNSPECIFIED;
 }
 
 }  // namespace tidegate

@@ -9,8 +9,10 @@
 #include "absl/status/statusor.h"
 #include "base/coding.h"
 #include "base/ids.h"
+#include "gateway/core/finality.h"
 #include "tidegate/v1/view_service.pb.h"
 #include "views/pipeline/catalog.h"
+#include "views/pipeline/view_hub.h"
 #include "views/store/materialized_store.h"
 
 namespace grpc {
@@ -40,6 +42,10 @@ void FillPosition(const MaterializedStore& store, Seq seq,
 void FillTimestamp(EventTime time,
                    absl::FunctionRef<google::protobuf::Timestamp*()> field);
 void FillDuration(int64_t micros, google::protobuf::Duration* duration);
+void FillPartition(const PartitionWatermark& from, v1::PartitionWatermark* to);
+
+WindowEnd WindowEndOf(const CatalogView& view);
+v1::Finality ToProto(Finality finality);
 
 }  // namespace tidegate
 

@@ -32,7 +32,7 @@ class TestStream {
   TestStream(v1::ViewService::Stub* stub, const v1::SubscribeRequest& request,
              ClientModel* model)
       : model_(model) {
-    model_->schema = &TestSchema();
+    if (model_->schema == nullptr) model_->schema = &TestSchema();
     model_->Disconnected();
     context_.set_deadline(std::chrono::system_clock::now() + kTestDeadline);
     reader_ = stub->Subscribe(&context_, request);
@@ -129,9 +129,22 @@ class ServerFixture : public testing::Test {
     StartServer();
   }
 
-  void Write(const std::map<std::string, std::optional<std::string>>& rows) {
+  // From now on rows have windows.
+  void UseWindows() {
+    CatalogView& view = catalog_.views[0];
+    view.schema = WindowedSchema();
+    view.window_column = kTestWindowColumn;
+    view.window_add_us = kTestWindowUs;
+  }
+  std::string RowOf(const std::string& name, const std::string& value) const {
+    return catalog_.views[0].window_column < 0
+               ? TestRow(name, value)
+               : WindowedRow(name, value, window_end_);
+  }
+
+  void Write(const std::map<std::string, std::optional<std::string>>& rows,
+             bool corrected = false) {
     CommitBuilder builder;
-    std::map<std::string, std::pair<std::string, std::string>> bytes;
     for (const auto& [name, value] : rows) {
       const std::string key = TestKey(name);
       const auto before = rows_.find(key);
@@ -141,9 +154,10 @@ class ServerFixture : public testing::Test {
       change.has_before = before != rows_.end();
       if (change.has_before) change.before = before->second;
       change.has_after = value.has_value();
-      const std::string after = value ? TestRow(name, *value) : "";
+      const std::string after = value ? RowOf(name, *value) : "";
       change.after = after;
       change.state = value ? "s" : "";
+      change.corrected = corrected;
       builder.Add(change);
       if (value) {
         rows_[key] = after;
@@ -152,8 +166,10 @@ class ServerFixture : public testing::Test {
       }
     }
     const ProcessingTime now = Clock::System()->Now();
+    Positions positions;
+    positions.watermark = watermark_;
     const auto commit =
-        store_->Append(&builder, now, now.value() / 1000 - 3, Positions());
+        store_->Append(&builder, now, now.value() / 1000 - 3, positions);
     ASSERT_TRUE(commit.ok()) << commit.status();
     pipeline_->NotifyCommitted();
   }
@@ -230,6 +246,9 @@ class ServerFixture : public testing::Test {
   SimulatedStore disk_;
   Catalog catalog_;
   ModelRows rows_;  // what is true now
+  // Of the commits, and of the rows written from now on.
+  EventTime watermark_ = kNoEventTime;
+  int64_t window_end_ = 0;
   std::unique_ptr<MaterializedStore> store_;
   std::unique_ptr<ServedPipeline> pipeline_;
   std::unique_ptr<ViewHub> hub_;

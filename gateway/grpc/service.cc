@@ -91,6 +91,9 @@ void ViewServiceImpl::DescribeInto(const ViewHub::View& view,
   const auto rows = view.pipeline->store().HeadView();
   FillPosition(store, rows->seq(), info->mutable_position());
   FillTimestamp(rows->watermark(), [&] { return info->mutable_watermark(); });
+  for (const PartitionWatermark& partition : view.pipeline->watermarks()) {
+    FillPartition(partition, info->add_partitions());
+  }
   if (view.view->event_time_column.empty()) return;
   info->set_event_time_column(view.view->event_time_column);
   FillDuration(view.view->watermark_delay_us, info->mutable_watermark_delay());
@@ -163,11 +166,14 @@ absl::Status ViewServiceImpl::DoGet(const v1::GetRequest& request,
   ASSIGN_OR_RETURN(const std::vector<std::string> keys,
                    ReadKeys(*view.view, request.keys(), kMaxKeysPerGet));
   const auto rows = view.pipeline->store().HeadView();
+  const WindowEnd window = WindowEndOf(*view.view);
   size_t bytes = 0;
   for (const std::string& key : keys) {
     v1::GetResponse::Entry* entry = response->add_entries();
     std::string row;
-    ASSIGN_OR_RETURN(const bool found, rows->GetRow(view.view->id, key, &row));
+    bool corrected = false;
+    ASSIGN_OR_RETURN(const bool found,
+                     rows->GetRow(view.view->id, key, &row, &corrected));
     if (!found) continue;
     bytes += row.size();
     if (bytes > kMaxReplyBytes) {
@@ -176,6 +182,8 @@ absl::Status ViewServiceImpl::DoGet(const v1::GetRequest& request,
           "reply too large: ask for fewer keys at a time, limit in bytes ",
           kMaxReplyBytes));
     }
+    entry->set_finality(
+        ToProto(FinalityOf(window, row, corrected, rows->watermark())));
     entry->set_row(std::move(row));
   }
   FillPosition(view.pipeline->store(), rows->seq(),
@@ -235,6 +243,7 @@ absl::Status ViewServiceImpl::DoScan(const v1::ScanRequest& request,
                                ? kDefaultPageRows
                                : std::min(request.page_size(), kMaxPageRows);
   const std::unique_ptr<ViewIterator> at = rows->NewIterator(view.view->id);
+  const WindowEnd window = WindowEndOf(*view.view);
   size_t bytes = 0;
   for (at->Seek(start); at->Valid(); at->Next()) {
     const size_t count = static_cast<size_t>(response->rows_size());
@@ -247,6 +256,11 @@ absl::Status ViewServiceImpl::DoScan(const v1::ScanRequest& request,
     }
     bytes += at->row().size();
     response->add_rows(at->row().data(), at->row().size());
+    const Finality finality =
+        FinalityOf(window, at->row(), at->entry().corrected, rows->watermark());
+    if (finality != Finality::kUnspecified) {
+      response->add_finality(ToProto(finality));
+    }
     token.last_key.assign(at->key().data(), at->key().size());
   }
   RETURN_IF_ERROR(at->status());
@@ -262,6 +276,7 @@ absl::StatusOr<SubscriptionSpec> ViewServiceImpl::MakeSpec(
   spec.view_name = view.view->name;
   spec.view_version = view.view->version;
   spec.schema = &view.view->schema;
+  spec.window = WindowEndOf(*view.view);
   spec.filter.view = view.view->id;
   spec.filter.all_rows = request.keys().empty();
   ASSIGN_OR_RETURN(

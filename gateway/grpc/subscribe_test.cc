@@ -45,6 +45,37 @@ TEST_F(SubscribeTest, SnapshotDeltasAndResumeOnANewConnection) {
   }));
 }
 
+TEST_F(SubscribeTest, RowsSayWhetherTheyCanStillChange) {
+  UseWindows();
+  watermark_ = EventTime(50);
+  window_end_ = 60;
+  Put("a", "1");
+  StartServer();
+  ClientModel model;
+  model.schema = &WindowedSchema();
+  model.window_column = kTestWindowColumn;
+  {
+    TestStream stream(stub_.get(), Everything(), &model);
+    ASSERT_TRUE(stream.ReadTo(Seq(1)));
+    EXPECT_EQ(model.finality[TestKey("a")], Finality::kProvisional);
+    watermark_ = EventTime(60);
+    Put("a", "2");
+    ASSERT_TRUE(stream.ReadTo(Seq(2)));
+    EXPECT_EQ(stream.last().changes(0).finality(), v1::FINALITY_FINAL);
+    EXPECT_EQ(stream.last().watermark().nanos(), 60'000);
+    stream.CancelAndFinish();
+  }
+  Write({{"a", "3"}}, /*corrected=*/true);
+  window_end_ = 70;
+  Put("b", "1");
+  TestStream stream(stub_.get(), Everything(model.token), &model);
+  ASSERT_TRUE(stream.ReadTo(Seq(4)));
+  EXPECT_EQ(model.finality[TestKey("a")], Finality::kCorrected);
+  EXPECT_EQ(model.finality[TestKey("b")], Finality::kProvisional);
+  EXPECT_EQ(model.rows, rows_);
+  EXPECT_EQ(model.watermark, 60);
+}
+
 TEST_F(SubscribeTest, KeysAndProgress) {
   Put("a", "1");
   StartServer();

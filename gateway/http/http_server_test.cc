@@ -133,6 +133,38 @@ TEST_F(HttpServerTest, MetricsShowStoreAndSubscribers) {
   }
 }
 
+TEST_F(HttpServerTest, MetricsShowTheWatermarkAndWhatHoldsIt) {
+  pipeline_->SetWatermarks(
+      {{"orders", PartitionId(1), EventTime(8'500'000), PartitionState::kActive,
+        true},
+       {"orders", PartitionId(2), kNoEventTime, PartitionState::kError, true},
+       {"rides", PartitionId(0), EventTime(9'000'000), PartitionState::kIdle}});
+  for (int i = 0; i < 3; ++i) store_.Commit({}, ProcessingTime(5));
+  const std::string text = Get("/metrics");
+  for (const char* line :
+       {"# TYPE tidegate_watermark_seconds gauge",
+        "tidegate_watermark_seconds{pipeline=\"default\"} 3e-06\n",
+        "tidegate_watermark_lag_seconds{pipeline=\"default\"} 9.999997",
+        "tidegate_partition_watermark_lag_seconds{pipeline=\"default\",topic="
+        "\"orders\",partition=\"1\"} 1.5\n",
+        "tidegate_partition_watermark_lag_seconds{pipeline=\"default\",topic="
+        "\"rides\",partition=\"0\"} 1\n",
+        "tidegate_partition_holds_watermark{pipeline=\"default\",topic="
+        "\"orders\",partition=\"2\"} 1\n",
+        "tidegate_partition_holds_watermark{pipeline=\"default\",topic="
+        "\"rides\",partition=\"0\"} 0\n",
+        "tidegate_partition_state{pipeline=\"default\",topic=\"orders\","
+        "partition=\"2\",state=\"error\"} 1\n",
+        "tidegate_partition_state{pipeline=\"default\",topic=\"orders\","
+        "partition=\"2\",state=\"active\"} 0\n",
+        "tidegate_partition_state{pipeline=\"default\",topic=\"rides\","
+        "partition=\"0\",state=\"idle\"} 1\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("lag_seconds{pipeline=\"default\",topic="
+                                  "\"orders\",partition=\"2\"")));
+}
+
 TEST_F(HttpServerTest, APortInUseIsAnError) {
   EXPECT_EQ(HttpServer::Start(absl::StrCat("127.0.0.1:", server_->port()),
                               &hub_, metrics_.get())

@@ -119,7 +119,6 @@ void Metrics::Collect(MetricSink* sink) const {
 }
 
 void Metrics::CollectPipelines(MetricSink* sink) const {
-  const double now_us = static_cast<double>(clock_->Now().value());
   for (ServedPipeline* pipeline : hub_->pipelines()) {
     const MaterializedStore& store = pipeline->store();
     const MetricSink::Labels labels = {{"pipeline", pipeline->name()}};
@@ -147,12 +146,50 @@ void Metrics::CollectPipelines(MetricSink* sink) const {
     sink->Histogram("tidegate_produced_to_committed_seconds",
                     "From a commit's oldest Kafka timestamp to the commit.",
                     labels, stats.produced_to_committed);
-    const EventTime watermark = store.positions().watermark;
-    if (watermark == kNoEventTime) continue;
-    const double behind_us = now_us - static_cast<double>(watermark.value());
+    CollectWatermarks(*pipeline, sink);
+  }
+}
+
+void Metrics::CollectWatermarks(const ServedPipeline& pipeline,
+                                MetricSink* sink) const {
+  static constexpr std::array<PartitionState, 6> kStates = {
+      PartitionState::kActive,   PartitionState::kIdle,
+      PartitionState::kNoEvents, PartitionState::kError,
+      PartitionState::kUnread,   PartitionState::kReplaying};
+  const auto seconds = [](int64_t micros) {
+    return static_cast<double>(micros) / kMicrosPerSecond;
+  };
+  const double now = seconds(clock_->Now().value());
+  const EventTime watermark = pipeline.store().positions().watermark;
+  if (watermark != kNoEventTime) {
+    const MetricSink::Labels labels = {{"pipeline", pipeline.name()}};
+    sink->Gauge("tidegate_watermark_seconds",
+                "The watermark, in seconds since 1970.", labels,
+                seconds(watermark.value()));
     sink->Gauge("tidegate_watermark_lag_seconds",
                 "How far the watermark is behind the clock.", labels,
-                behind_us / kMicrosPerSecond);
+                now - seconds(watermark.value()));
+  }
+  for (const PartitionWatermark& partition : pipeline.watermarks()) {
+    const MetricSink::Labels labels = {
+        {"pipeline", pipeline.name()},
+        {"topic", partition.topic},
+        {"partition", std::to_string(partition.partition.value())}};
+    if (partition.watermark != kNoEventTime) {
+      sink->Gauge("tidegate_partition_watermark_lag_seconds",
+                  "How far a partition's watermark is behind the clock.",
+                  labels, now - seconds(partition.watermark.value()));
+    }
+    sink->Gauge("tidegate_partition_holds_watermark",
+                "1 while the pipeline's watermark waits for the partition.",
+                labels, partition.holds_back ? 1 : 0);
+    for (const PartitionState state : kStates) {
+      MetricSink::Labels with_state = labels;
+      with_state.emplace_back("state", PartitionStateName(state));
+      sink->Gauge("tidegate_partition_state",
+                  "1 for the state that a partition is in.", with_state,
+                  partition.state == state ? 1 : 0);
+    }
   }
 }
 

@@ -46,6 +46,8 @@ class Metrics {
  private:
   class Collector;
   void CollectPipelines(MetricSink* sink) const;
+  void CollectWatermarks(const ServedPipeline& pipeline,
+                         MetricSink* sink) const;
   void CollectViews(MetricSink* sink) const;
   void Collect(MetricSink* sink) const;
 

@@ -28,9 +28,12 @@ struct Change {
   // The row was amended after its window had closed, now or before.
   bool corrected = false;
 
-  // False for changes of state alone, which subscribers never see.
+  // False for changes of state alone, which subscribers never see. Whatever
+  // touches a corrected row counts, also where its bytes stay the same: the
+  // mark may be new, and a change does not say what was marked before.
   bool row_changed() const {
-    return has_before != has_after || before != after;
+    return has_before != has_after || before != after ||
+           (has_after && corrected);
   }
 };
 

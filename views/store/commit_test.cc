@@ -58,6 +58,17 @@ TEST(Commit, RoundTrip) {
   EXPECT_FALSE(commit->changes()[4].row_changed());
 }
 
+TEST(Commit, WhatTouchesACorrectedRowIsAChange) {
+  Change change;
+  change.has_before = change.has_after = true;
+  change.before = change.after = "same";
+  EXPECT_FALSE(change.row_changed());
+  change.corrected = true;
+  EXPECT_TRUE(change.row_changed());
+  change.has_before = change.has_after = false;
+  EXPECT_FALSE(change.row_changed());
+}
+
 TEST(Commit, BorrowsFromItsRecord) {
   const auto commit = Commit::Parse(SomeRecord()).value();
   const absl::string_view record = commit->record();
