@@ -26,6 +26,9 @@ DeadLetter Letter(const std::string& topic) {
   letter.reason = "undecodable";
   letter.detail = "column \"a\": bad";
   letter.views = {"v1", "v2"};
+  letter.replay_views = "v1@60,v2";
+  letter.watermark = EventTime(1'700'000'000'000'000);
+  letter.pipeline = "p";
   letter.key = "the key";
   letter.value = std::string("\0raw\xff", 5);
   return letter;
@@ -77,7 +80,9 @@ TEST_F(KafkaTest, DeadLettersCarryTheRecordAndItsOrigin) {
       std::string("the key|\0raw\xff|1234|", 19) +
           "tidegate.reason=undecodable|tidegate.detail=column \"a\": bad|"
           "tidegate.views=v1,v2|tidegate.topic=orders|tidegate.partition=3|"
-          "tidegate.offset=42|tidegate.timestamp=1234");
+          "tidegate.offset=42|tidegate.timestamp=1234|"
+          "tidegate.replay.views=v1@60,v2|"
+          "tidegate.watermark=2023-11-14T22:13:20Z|tidegate.pipeline=p");
 }
 
 TEST_F(KafkaTest, DeadLettersWaitForABrokerThatIsAway) {
