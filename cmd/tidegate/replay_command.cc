@@ -1,5 +1,7 @@
 // replay.
+#include <algorithm>
 #include <iostream>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +23,12 @@ namespace {
 constexpr size_t kMaxTableRows = kReplayBatchLetters;
 constexpr int64_t kMaxSkippedLines = 20;
 constexpr int64_t kMicrosPerMilli = 1'000;
+constexpr int kMaxTimeoutMs = 3'600'000;
+
+int ToInt(int64_t number) {
+  return static_cast<int>(
+      std::min<int64_t>(number, std::numeric_limits<int>::max()));
+}
 
 absl::StatusOr<std::optional<int64_t>> TimeMs(const Arguments& arguments,
                                               const char* flag) {
@@ -48,13 +56,14 @@ absl::StatusOr<ReplayOptions> MakeOptions(const Arguments& arguments) {
   ASSIGN_OR_RETURN(options.filter.until_ms, TimeMs(arguments, "until"));
   if (arguments.has("partition")) {
     options.filter.partition =
-        PartitionId(static_cast<int32_t>(arguments.number("partition")));
+        PartitionId(ToInt(arguments.number("partition")));
   }
   options.filter.from_offset = OffsetOf(arguments, "from-offset");
   options.filter.to_offset = OffsetOf(arguments, "to-offset");
   options.dry_run = arguments.is_set("dry-run");
   options.allow_compacted = arguments.is_set("allow-compacted");
-  options.timeout_ms = static_cast<int>(arguments.number("timeout"));
+  options.timeout_ms =
+      std::min(kMaxTimeoutMs, ToInt(arguments.number("timeout")));
   return options;
 }
 

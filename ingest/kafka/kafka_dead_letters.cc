@@ -146,8 +146,7 @@ class KafkaDeadLetterWriter : public DeadLetterWriter {
         handle_.get(), RD_KAFKA_V_TOPIC(letter.topic.c_str()),
         RD_KAFKA_V_KEY(Data(letter.key), Size(letter.key)),
         RD_KAFKA_V_VALUE(Data(letter.value), Size(letter.value)),
-        RD_KAFKA_V_TIMESTAMP(letter.timestamp_ms), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         // NOLINTNEXTLINE(performance-no-int-to-ptr): a number, handed back.
         RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<uintptr_t>(id))),
         RD_KAFKA_V_END);

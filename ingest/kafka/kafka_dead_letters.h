@@ -1,7 +1,9 @@
 // Writes diverted records to dead-letter topics, at least once.
 //
-// Key, value and timestamp are the record's own; the headers say the rest, see
-// dead_letter_headers.h.
+// Key and value are the record's own; the headers say the rest, see
+// dead_letter_headers.h. The letter's Kafka timestamp is when it was written:
+// with the record's, retention would remove what was diverted from an old topic
+// at once.
 #ifndef TIDEGATE_INGEST_KAFKA_KAFKA_DEAD_LETTERS_H_
 #define TIDEGATE_INGEST_KAFKA_KAFKA_DEAD_LETTERS_H_
 

@@ -34,7 +34,8 @@ DeadLetter Letter(const std::string& topic) {
   return letter;
 }
 
-// Reads one message of partition 0 with its headers: "name=value …".
+// Reads one message of partition 0 with its headers: "name=value …", after how
+// it stands in time to the record: "later" or not.
 std::string ReadLetter(const KafkaProperties& properties,
                        const std::string& topic) {
   auto conf = MakeKafkaConf({{"group.id", "letters"}}, properties, {});
@@ -52,7 +53,7 @@ std::string ReadLetter(const KafkaProperties& properties,
       absl::string_view(static_cast<char*>(message->key), message->key_len),
       "|",
       absl::string_view(static_cast<char*>(message->payload), message->len),
-      "|", timestamp);
+      "|", timestamp > Letter(topic).timestamp_ms ? "later" : "not later");
   rd_kafka_headers_t* headers = nullptr;
   rd_kafka_message_headers(message, &headers);
   const char* name = nullptr;
@@ -77,7 +78,7 @@ TEST_F(KafkaTest, DeadLettersCarryTheRecordAndItsOrigin) {
   ASSERT_TRUE(flushed.ok()) << flushed;
   EXPECT_EQ(
       ReadLetter(properties_, "orders.dlq"),
-      std::string("the key|\0raw\xff|1234|", 19) +
+      std::string("the key|\0raw\xff|later|", 20) +
           "tidegate.reason=undecodable|tidegate.detail=column \"a\": bad|"
           "tidegate.views=v1,v2|tidegate.topic=orders|tidegate.partition=3|"
           "tidegate.offset=42|tidegate.timestamp=1234|"
