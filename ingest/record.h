@@ -29,16 +29,19 @@ struct RawRecord {
   absl::string_view key;
   bool has_value = false;
   absl::string_view value;
-  // Set on a record that `tidegate replay` sent back: the text of its
-  // kReplayViewsHeader.
+  // Set on a record that `tidegate replay` sent back, which has both headers:
+  // the texts of kReplayViewsHeader and kReplayOriginHeader.
   bool is_replay = false;
   absl::string_view replay_views;
+  absl::string_view replay_origin;
 };
 
 // Of a dead letter and, for the first, of a record that is sent back: which
 // views it is for, as "v1,v2@START/START" (see FormatReplayTarget).
 inline constexpr char kReplayViewsHeader[] = "tidegate.replay.views";
-// Where a record that was sent back came from first: "topic/partition/offset".
+// Of a record that was sent back, where it stood first:
+// "topic/partition/offset". A dead letter does not have it, lest a source over
+// a dead-letter topic be taken for one of records that were sent back.
 inline constexpr char kReplayOriginHeader[] = "tidegate.replay.origin";
 
 // Fnv1a64 over what identifies a record's content, for PartitionPosition.
@@ -112,6 +115,8 @@ struct DeadLetter {
   std::string detail;              // the message
   std::vector<std::string> views;  // empty: all that read the source
   std::string replay_views;        // as in kReplayViewsHeader; empty: all
+  // The record had been sent back: RawRecord::replay_origin. Else empty.
+  std::string replay_origin;
   // Of the pipeline when the verdict was taken; kNoEventTime: it had none.
   EventTime watermark = kNoEventTime;
   std::string pipeline;

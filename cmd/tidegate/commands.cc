@@ -1,5 +1,9 @@
 #include "cmd/tidegate/commands.h"
 
+#include <utility>
+
+#include "cmd/tidegate/kafka_settings.h"
+
 namespace tidegate {
 namespace {
 
@@ -180,6 +184,75 @@ std::vector<Command> MakeClientCommands() {
            .notes = kKeyNotes}};
 }
 
+constexpr char kReplayNotes[] =
+    "Each record goes, as it was, to the partition it came from. The header\n"
+    "tidegate.replay.views says for which views (empty: every view of the\n"
+    "source), tidegate.replay.origin where it stood first. A view that has "
+    "not\n"
+    "kept the window it is for diverts it again.\n"
+    "\n"
+    "A letter that is there twice is sent once, and is where its first copy\n"
+    "is. What an earlier replay has sent is sent again, and counts again:\n"
+    "begin behind it with --from-offset. Try --dry-run first.\n"
+    "\n"
+    "Exit code 1 if a letter was refused or a record was not acknowledged; "
+    "then\n"
+    "the last line says how to go on. 69 if Kafka cannot be reached.\n";
+
+Flag ReplayNumber(const char* name, const char* help) {
+  return {
+      .name = name, .type = FlagType::kInt, .value_name = "N", .help = help};
+}
+
+Command ReplayCommand() {
+  Command command = {
+      .name = "replay",
+      .summary = "Send diverted records back from a dead-letter topic.",
+      .flags = KafkaFlags(),
+      .notes = kReplayNotes};
+  for (Flag& flag : std::vector<Flag>{
+           {.name = "dead-letter-topic",
+    .value_name = "TOPIC",
+    .help = "where the letters are",
+    .required = true},
+           {.name = "view",
+           .value_name = "VIEW",
+           .help = "only for this view",
+           .repeated = true},
+           {.name = "reason",
+           .type = FlagType::kChoice,
+           .help = "only what was diverted so",
+           .repeated = true,
+           .choices = {"undecodable", "future", "late", "expression",
+                       "no_event_time"}},
+           {.name = "origin-topic",
+           .value_name = "TOPIC",
+           .help = "only what came from there"},
+           {.name = "since",
+           .value_name = "TIME",
+           .help = "only records with this timestamp (RFC 3339) or later"},
+           {.name = "until",
+           .value_name = "TIME",
+           .help = "... and with an earlier one than this"},
+           ReplayNumber("partition", "only letters in this partition"),
+           ReplayNumber("from-offset", "only letters from this offset on"),
+           ReplayNumber("to-offset", "... and below this one"),
+           {.name = "dry-run",
+           .type = FlagType::kSwitch,
+           .help = "print what would be sent, send nothing"},
+           {.name = "allow-compacted",
+           .type = FlagType::kSwitch,
+           .help = "send to compacted topics too, replacing newer records"},
+           Format(),
+           {.name = "timeout",
+           .type = FlagType::kDuration,
+           .help = "how long to wait for each answer of Kafka",
+           .default_value = "30s"}}) {
+    command.flags.push_back(std::move(flag));
+  }
+  return command;
+}
+
 Flag BenchNumber(const char* name, const char* help, const char* value) {
   return {.name = name,
           .type = FlagType::kInt,
@@ -228,6 +301,7 @@ std::vector<Command> MakeCommands() {
   for (Command& command : MakeClientCommands()) {
     commands.push_back(std::move(command));
   }
+  commands.push_back(ReplayCommand());
   commands.push_back(BenchCommand());
   commands.push_back({.name = "version", .summary = "Print the version."});
   commands.push_back({.name = "help",

@@ -25,6 +25,7 @@ int RunViews(const Arguments& arguments);
 int RunGet(const Arguments& arguments);
 int RunScan(const Arguments& arguments);
 int RunWatch(const Arguments& arguments);
+int RunReplay(const Arguments& arguments);
 int RunBench(const Arguments& arguments);
 
 // "tidegate: MESSAGE" on standard error.

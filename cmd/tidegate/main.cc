@@ -53,6 +53,7 @@ int RunCommand(const std::string& name, const Arguments& arguments) {
   if (name == "get") return RunGet(arguments);
   if (name == "scan") return RunScan(arguments);
   if (name == "watch") return RunWatch(arguments);
+  if (name == "replay") return RunReplay(arguments);
   if (name == "bench") return RunBench(arguments);
   if (name == "help") return RunHelp(arguments);
   std::cout << "tidegate " << kVersion << "\n";

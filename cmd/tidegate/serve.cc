@@ -3,13 +3,9 @@
 #include <iostream>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "base/log.h"
-#include "base/status_macros.h"
 #include "cmd/tidegate/commands.h"
+#include "cmd/tidegate/kafka_settings.h"
 #include "cmd/tidegate/server_app.h"
 #include "cmd/tidegate/signals.h"
 #include "views/sql/compile.h"
@@ -42,39 +38,6 @@ std::optional<PlanSet> Compile(const std::string& file, int* exit_code) {
     return std::nullopt;
   }
   return std::move(result.plans);
-}
-
-absl::Status AddProperty(absl::string_view text,
-                         std::map<std::string, std::string>* properties) {
-  const std::pair<absl::string_view, absl::string_view> parts =
-      absl::StrSplit(text, absl::MaxSplits('=', 1));
-  const absl::string_view name = absl::StripAsciiWhitespace(parts.first);
-  if (!absl::StrContains(text, '=') || name.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("not NAME=VALUE: \"", text, "\""));
-  }
-  (*properties)[std::string(name)] =
-      std::string(absl::StripAsciiWhitespace(parts.second));
-  return absl::OkStatus();
-}
-
-// File, then --bootstrap-servers, then --kafka-property: the last one wins.
-absl::StatusOr<std::map<std::string, std::string>> KafkaSettings(
-    const Arguments& arguments) {
-  std::map<std::string, std::string> properties;
-  if (const std::string file = arguments.text("kafka.config"); !file.empty()) {
-    ASSIGN_OR_RETURN(const std::string content, ReadFile(file));
-    for (absl::string_view line : absl::StrSplit(content, '\n')) {
-      line = absl::StripAsciiWhitespace(line);
-      if (line.empty() || line[0] == '#') continue;
-      RETURN_IF_ERROR_CTX(AddProperty(line, &properties), file);
-    }
-  }
-  properties["bootstrap.servers"] = arguments.text("bootstrap-servers");
-  for (const std::string& property : arguments.list("kafka-property")) {
-    RETURN_IF_ERROR_CTX(AddProperty(property, &properties), "--kafka-property");
-  }
-  return properties;
 }
 
 ServerAppOptions MakeOptions(const Arguments& arguments, PlanSet plans) {

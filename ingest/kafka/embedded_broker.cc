@@ -15,6 +15,8 @@ namespace tidegate {
 namespace {
 
 constexpr int kAllBrokers = -1;
+constexpr int kNoBroker = -1;
+constexpr int kTheBroker = 1;
 
 absl::Status FromKafka(rd_kafka_resp_err_t error, absl::string_view what) {
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
@@ -77,6 +79,20 @@ void EmbeddedBroker::SetTopicMissing(const std::string& name, bool missing) {
                                 missing
                                     ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
                                     : RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+absl::Status EmbeddedBroker::SetLeaderless(const std::string& name,
+                                           int partition, bool leaderless) {
+  return FromKafka(rd_kafka_mock_partition_set_leader(
+                       impl_->cluster, name.c_str(), partition,
+                       leaderless ? kNoBroker : kTheBroker),
+                   absl::StrCat("topic=", name, " partition=", partition));
+}
+
+absl::Status EmbeddedBroker::SetAnswerDelay(int delay_ms) {
+  return FromKafka(
+      rd_kafka_mock_broker_set_rtt(impl_->cluster, kTheBroker, delay_ms),
+      "answer delay");
 }
 
 }  // namespace tidegate

@@ -36,6 +36,11 @@ class EmbeddedBroker {
   // From now on the topic's metadata says that it does not exist, or, with
   // false, that it does.
   void SetTopicMissing(const std::string& name, bool missing);
+  // Takes the partition's leader away, or gives it one again.
+  absl::Status SetLeaderless(const std::string& name, int partition,
+                             bool leaderless);
+  // Answers so much later from now on; connections stay.
+  absl::Status SetAnswerDelay(int delay_ms);
 
  private:
   struct Impl;

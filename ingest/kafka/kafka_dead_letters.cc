@@ -11,9 +11,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "ingest/kafka/dead_letter_headers.h"
+#include "ingest/kafka/kafka_headers.h"
 
 namespace tidegate {
 namespace {
@@ -34,24 +35,6 @@ KafkaProperties Defaults() {
 
 KafkaProperties Fixed() {
   return {{"acks", "all"}, {"enable.idempotence", "true"}};
-}
-
-rd_kafka_headers_t* MakeHeaders(const DeadLetter& letter) {
-  const std::pair<const char*, std::string> headers[] = {
-      {"tidegate.reason", letter.reason},
-      {"tidegate.detail", letter.detail.substr(0, kMaxDeadLetterDetailBytes)},
-      {"tidegate.views", absl::StrJoin(letter.views, ",")},
-      {"tidegate.topic", letter.source_topic},
-      {"tidegate.partition", absl::StrCat(letter.partition.value())},
-      {"tidegate.offset", absl::StrCat(letter.offset.value())},
-      {"tidegate.timestamp", absl::StrCat(letter.timestamp_ms)},
-  };
-  rd_kafka_headers_t* const list = rd_kafka_headers_new(std::size(headers));
-  constexpr ssize_t kTerminated = -1;
-  for (const auto& [name, value] : headers) {
-    rd_kafka_header_add(list, name, kTerminated, value.data(), value.size());
-  }
-  return list;
 }
 
 void* Data(std::optional<std::string>& bytes) {
@@ -155,15 +138,15 @@ class KafkaDeadLetterWriter : public DeadLetterWriter {
   // Leaves it unsent, for the next Flush, if librdkafka does not take it.
   void Send(uint64_t id, Pending& pending) {
     DeadLetter& letter = pending.letter;
-    rd_kafka_headers_t* const headers = MakeHeaders(letter);
+    rd_kafka_headers_t* const headers =
+        MakeKafkaHeaders(DeadLetterHeaders(letter));
     // The letter stays in pending_ (whose nodes do not move) until it is
     // acknowledged, but a broken handle may outlive that: copy.
     const rd_kafka_resp_err_t error = rd_kafka_producev(
         handle_.get(), RD_KAFKA_V_TOPIC(letter.topic.c_str()),
         RD_KAFKA_V_KEY(Data(letter.key), Size(letter.key)),
         RD_KAFKA_V_VALUE(Data(letter.value), Size(letter.value)),
-        RD_KAFKA_V_TIMESTAMP(letter.timestamp_ms), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         // NOLINTNEXTLINE(performance-no-int-to-ptr): a number, handed back.
         RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<uintptr_t>(id))),
         RD_KAFKA_V_END);

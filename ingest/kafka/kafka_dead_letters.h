@@ -1,10 +1,9 @@
 // Writes diverted records to dead-letter topics, at least once.
 //
-// Key, value and timestamp are the record's own; the headers say the rest:
-// tidegate.reason, tidegate.detail, tidegate.views (comma-separated; empty: all
-// that read the source), tidegate.topic, tidegate.partition, tidegate.offset
-// (together they identify the record, for who removes duplicates) and
-// tidegate.timestamp (milliseconds since 1970), all as text.
+// Key and value are the record's own; the headers say the rest, see
+// dead_letter_headers.h. The letter's Kafka timestamp is when it was written:
+// with the record's, retention would remove what was diverted from an old topic
+// at once.
 #ifndef TIDEGATE_INGEST_KAFKA_KAFKA_DEAD_LETTERS_H_
 #define TIDEGATE_INGEST_KAFKA_KAFKA_DEAD_LETTERS_H_
 
@@ -19,8 +18,6 @@ namespace tidegate {
 // How long Write waits for room when kMaxPendingDeadLetters wait, before it
 // answers ResourceExhausted.
 inline constexpr int kDeadLetterRoomWaitMs = 1'000;
-// What a header carries of a letter's detail.
-inline constexpr size_t kMaxDeadLetterDetailBytes = 4'096;
 
 // The writer produces with acks=all and idempotence, and refuses properties
 // that say otherwise. A letter that the broker refuses (too large, no such

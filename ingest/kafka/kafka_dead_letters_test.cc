@@ -26,12 +26,16 @@ DeadLetter Letter(const std::string& topic) {
   letter.reason = "undecodable";
   letter.detail = "column \"a\": bad";
   letter.views = {"v1", "v2"};
+  letter.replay_views = "v1@60,v2";
+  letter.watermark = EventTime(1'700'000'000'000'000);
+  letter.pipeline = "p";
   letter.key = "the key";
   letter.value = std::string("\0raw\xff", 5);
   return letter;
 }
 
-// Reads one message of partition 0 with its headers: "name=value …".
+// Reads one message of partition 0 with its headers: "name=value …", after how
+// it stands in time to the record: "later" or not.
 std::string ReadLetter(const KafkaProperties& properties,
                        const std::string& topic) {
   auto conf = MakeKafkaConf({{"group.id", "letters"}}, properties, {});
@@ -49,7 +53,7 @@ std::string ReadLetter(const KafkaProperties& properties,
       absl::string_view(static_cast<char*>(message->key), message->key_len),
       "|",
       absl::string_view(static_cast<char*>(message->payload), message->len),
-      "|", timestamp);
+      "|", timestamp > Letter(topic).timestamp_ms ? "later" : "not later");
   rd_kafka_headers_t* headers = nullptr;
   rd_kafka_message_headers(message, &headers);
   const char* name = nullptr;
@@ -74,10 +78,12 @@ TEST_F(KafkaTest, DeadLettersCarryTheRecordAndItsOrigin) {
   ASSERT_TRUE(flushed.ok()) << flushed;
   EXPECT_EQ(
       ReadLetter(properties_, "orders.dlq"),
-      std::string("the key|\0raw\xff|1234|", 19) +
+      std::string("the key|\0raw\xff|later|", 20) +
           "tidegate.reason=undecodable|tidegate.detail=column \"a\": bad|"
           "tidegate.views=v1,v2|tidegate.topic=orders|tidegate.partition=3|"
-          "tidegate.offset=42|tidegate.timestamp=1234");
+          "tidegate.offset=42|tidegate.timestamp=1234|"
+          "tidegate.replay.views=v1@60,v2|"
+          "tidegate.watermark=2023-11-14T22:13:20Z|tidegate.pipeline=p");
 }
 
 TEST_F(KafkaTest, DeadLettersWaitForABrokerThatIsAway) {

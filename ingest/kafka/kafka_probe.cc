@@ -69,6 +69,34 @@ std::string Describe(const std::string& topic, PartitionId partition) {
 
 }  // namespace
 
+namespace {
+
+// What `tidegate replay` added to the record, if it was sent back. Without
+// headers this costs a look at a pointer; otherwise librdkafka takes them
+// apart.
+void TakeReplayHeaders(const rd_kafka_message_t& message, RawRecord* record) {
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return;
+  }
+  const auto take = [headers](const char* name, absl::string_view* text) {
+    const void* value = nullptr;
+    size_t size = 0;
+    if (rd_kafka_header_get_last(headers, name, &value, &size) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return false;
+    }
+    *text = absl::string_view(static_cast<const char*>(value), size);
+    return true;
+  };
+  if (!take(kReplayOriginHeader, &record->replay_origin)) return;
+  record->is_replay = take(kReplayViewsHeader, &record->replay_views);
+  if (!record->is_replay) record->replay_origin = {};
+}
+
+}  // namespace
+
 RawRecord ToRawRecord(int topic, const rd_kafka_message_t& message) {
   RawRecord record;
   record.topic = topic;
@@ -87,6 +115,7 @@ RawRecord ToRawRecord(int topic, const rd_kafka_message_t& message) {
     record.value = absl::string_view(static_cast<const char*>(message.payload),
                                      message.len);
   }
+  TakeReplayHeaders(message, &record);
   return record;
 }
 

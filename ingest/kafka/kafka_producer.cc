@@ -8,13 +8,25 @@
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
+#include "ingest/kafka/kafka_headers.h"
 
 namespace tidegate {
+namespace {
+
+using Done = std::function<void(const absl::Status&)>;
+
+}  // namespace
 
 struct KafkaProducer::Impl {
   static void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message,
                          void* opaque) {
     auto* const impl = static_cast<Impl*>(opaque);
+    const std::unique_ptr<Done> done(static_cast<Done*>(message->_private));
+    if (done != nullptr) {
+      (*done)(message->err == RD_KAFKA_RESP_ERR_NO_ERROR
+                  ? absl::OkStatus()
+                  : absl::UnavailableError(rd_kafka_err2str(message->err)));
+    }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       ++impl->delivered;
       return;
@@ -32,11 +44,11 @@ struct KafkaProducer::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<KafkaProducer>> KafkaProducer::Create(
-    const KafkaProperties& properties) {
+    const KafkaProperties& properties, const KafkaProperties& fixed) {
   auto impl = std::make_unique<Impl>();
   ASSIGN_OR_RETURN(
       KafkaConf conf,
-      MakeKafkaConf({{"linger.ms", "1"}, {"acks", "all"}}, properties, {}));
+      MakeKafkaConf({{"linger.ms", "1"}, {"acks", "all"}}, properties, fixed));
   rd_kafka_conf_set_opaque(conf.get(), impl.get());
   rd_kafka_conf_set_dr_msg_cb(conf.get(), Impl::OnDelivery);
   ASSIGN_OR_RETURN(impl->handle,
@@ -62,14 +74,22 @@ absl::Status KafkaProducer::Produce(const KafkaMessage& message) {
   const int32_t partition = message.partition.has_value()
                                 ? static_cast<int32_t>(*message.partition)
                                 : RD_KAFKA_PARTITION_UA;
+  auto done = message.done ? std::make_unique<Done>(message.done) : nullptr;
+  rd_kafka_headers_t* const headers =
+      message.headers.empty() ? nullptr : MakeKafkaHeaders(message.headers);
   const rd_kafka_resp_err_t error = rd_kafka_producev(
       impl_->handle.get(), RD_KAFKA_V_TOPIC(message.topic.c_str()),
       RD_KAFKA_V_PARTITION(partition),
       RD_KAFKA_V_KEY(data(message.key), size(message.key)),
       RD_KAFKA_V_VALUE(data(message.value), size(message.value)),
-      RD_KAFKA_V_TIMESTAMP(message.timestamp_ms),
-      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
+      RD_KAFKA_V_TIMESTAMP(message.timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+      RD_KAFKA_V_OPAQUE(done.get()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+      RD_KAFKA_V_END);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    (void)done.release();  // OnDelivery's now
+    return absl::OkStatus();
+  }
+  if (headers != nullptr) rd_kafka_headers_destroy(headers);
   const std::string text = absl::StrCat(
       "cannot produce to topic=", message.topic, ": ", rd_kafka_err2str(error));
   return error == RD_KAFKA_RESP_ERR__QUEUE_FULL

@@ -3,6 +3,7 @@
 #define TIDEGATE_INGEST_KAFKA_KAFKA_PRODUCER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "ingest/kafka/dead_letter_headers.h"
 #include "ingest/kafka/kafka_config.h"
 
 namespace tidegate {
@@ -20,14 +22,19 @@ struct KafkaMessage {
   std::optional<absl::string_view> key;
   std::optional<absl::string_view> value;
   int64_t timestamp_ms = 0;  // 0: now
+  RecordHeaders headers;
+  // Called from Poll and Flush, once the broker has acknowledged the message or
+  // it has failed; never if Produce refused it, or if the producer dies first.
+  std::function<void(const absl::Status&)> done;
 };
 
 // Thread-safe. At most queue.buffering.max.messages wait.
 class KafkaProducer {
  public:
-  // linger.ms is 1 unless `properties` say otherwise, and acks is all.
+  // linger.ms is 1 unless `properties` say otherwise, and acks is all. Of
+  // `fixed`, see MakeKafkaConf.
   static absl::StatusOr<std::unique_ptr<KafkaProducer>> Create(
-      const KafkaProperties& properties);
+      const KafkaProperties& properties, const KafkaProperties& fixed = {});
   ~KafkaProducer();
 
   // Copies the message and queues it. ResourceExhausted if the queue is full:

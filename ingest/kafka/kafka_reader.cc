@@ -9,10 +9,12 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
+#include "ingest/kafka/broker_answers.h"
 #include "ingest/kafka/kafka_probe.h"
 
 namespace tidegate {
@@ -71,6 +73,24 @@ void OnQueueNotEmpty(rd_kafka_t*, void* waker) {
   static_cast<Waker*>(waker)->Signal();
 }
 
+// The clock of librdkafka's statistics: both are CLOCK_MONOTONIC.
+int64_t StatisticsNowUs() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             SteadyClock::now().time_since_epoch())
+      .count();
+}
+
+int64_t NumberOf(const KafkaConf& conf, const char* property) {
+  char text[64];
+  size_t size = sizeof(text);
+  int64_t number = 0;
+  if (rd_kafka_conf_get(conf.get(), property, text, &size) ==
+      RD_KAFKA_CONF_OK) {
+    (void)absl::SimpleAtoi(text, &number);
+  }
+  return number;
+}
+
 bool SaysMissing(int error) {
   return error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
          error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
@@ -91,6 +111,8 @@ struct ReadPartition {
   bool at_end = false;
   // When the broker first said that there is no such partition.
   std::optional<SteadyClock::time_point> missing_since;
+  // Of the last error that came instead of a record.
+  std::optional<SteadyClock::time_point> trouble_at;
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue;
 };
 
@@ -119,13 +141,15 @@ class KafkaReader : public RecordReader {
             {"reconnect.backoff.max.ms", "1000"},
             {"socket.nagle.disable", "true"}};
   }
-  static KafkaProperties Fixed(const std::string& group_id, int queued_kbytes) {
+  static KafkaProperties Fixed(const std::string& group_id, int queued_kbytes,
+                               int statistics_interval_ms) {
     return {{"auto.offset.reset", "error"},
             {"enable.auto.commit", "false"},
             {"enable.auto.offset.store", "false"},
             {"enable.partition.eof", "true"},
             {"group.id", group_id},
-            {"queued.max.messages.kbytes", absl::StrCat(queued_kbytes)}};
+            {"queued.max.messages.kbytes", absl::StrCat(queued_kbytes)},
+            {"statistics.interval.ms", absl::StrCat(statistics_interval_ms)}};
   }
 
   absl::StatusOr<std::vector<PartitionBounds>> Bounds(int topic) override {
@@ -146,14 +170,10 @@ class KafkaReader : public RecordReader {
       Wanted wanted, int max_records, int timeout_ms,
       absl::FunctionRef<void(const RawRecord&)> sink) override;
   bool AtEnd(int topic, PartitionId partition) const override {
-    for (const ReadPartition& p : partitions_) {
-      if (p.topic == topic && p.id == partition) return p.at_end;
-    }
-    return false;
+    const ReadPartition* const found = Find(topic, partition);
+    return found != nullptr && found->at_end;
   }
-  bool Answering(int /*topic*/, PartitionId /*partition*/) const override {
-    return false;
-  }
+  bool Answering(int topic, PartitionId partition) const override;
   void Wake() override { waker_.Interrupt(); }
   void ReportOffsets(const Positions& positions) override;
 
@@ -167,6 +187,11 @@ class KafkaReader : public RecordReader {
            absl::FunctionRef<void(const RawRecord&)> sink);
   void HandleError(ReadPartition& partition, const rd_kafka_message_t& message);
   static void OnError(rd_kafka_t*, int error, const char* reason, void* self);
+  static int OnStatistics(rd_kafka_t*, char* json, size_t size, void* self);
+  const ReadPartition* Find(int topic, PartitionId partition) const {
+    const auto found = places_.find({topic, partition});
+    return found == places_.end() ? nullptr : &partitions_[found->second];
+  }
   void NoteMissing(ReadPartition& partition) {
     topic_vanished_ = true;
     if (!partition.missing_since.has_value()) {
@@ -186,9 +211,12 @@ class KafkaReader : public RecordReader {
   Waker waker_;                          // outlives the queues that signal it
   KafkaHandle consumer_;
   std::vector<ReadPartition> partitions_;  // their queues die before consumer_
-  size_t first_ = 0;                       // whose turn it is to be read first
-  ReadPartition* taking_ = nullptr;        // while its queue is being read
-  bool topic_vanished_ = false;            // ever; see the destructor
+  std::map<std::pair<int, PartitionId>, size_t> places_;  // in partitions_
+  std::optional<BrokerAnswers> answers_;                  // with consumer_
+  milliseconds trouble_counts_{0};   // for how long after the last one
+  size_t first_ = 0;                 // whose turn it is to be read first
+  ReadPartition* taking_ = nullptr;  // while its queue is being read
+  bool topic_vanished_ = false;      // ever; see the destructor
   bool news_ = false;   // an end or an error came in the last Drain
   absl::Status fatal_;  // returned once what came before it was taken
   std::vector<rd_kafka_message_t*> batch_;  // scratch of Take
@@ -199,12 +227,18 @@ absl::Status KafkaReader::MakeConsumer() {
   int partitions = 0;
   for (const auto& [topic, count] : known_partitions_) partitions += count;
   const int share = kMaxQueuedKbytes / std::max(partitions, 1);
-  ASSIGN_OR_RETURN(KafkaConf conf,
-                   MakeKafkaConf(Defaults(), options_.properties,
-                                 Fixed(options_.group_id,
-                                       std::max(share, kMinQueuedKbytes))));
+  ASSIGN_OR_RETURN(
+      KafkaConf conf,
+      MakeKafkaConf(Defaults(), options_.properties,
+                    Fixed(options_.group_id, std::max(share, kMinQueuedKbytes),
+                          kStatisticsIntervalMs)));
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), OnError);
+  rd_kafka_conf_set_stats_cb(conf.get(), OnStatistics);
+  const int64_t bound_ms = NumberOf(conf, "fetch.wait.max.ms") + kAnswerSlackMs;
+  answers_.emplace(options_.topics, bound_ms * 1000);
+  trouble_counts_ =
+      milliseconds(NumberOf(conf, "fetch.error.backoff.ms") + bound_ms);
   ASSIGN_OR_RETURN(consumer_,
                    MakeKafkaHandle(KafkaRole::kConsumer, std::move(conf)));
   rd_kafka_poll_set_consumer(consumer_.get());
@@ -241,6 +275,7 @@ absl::Status KafkaReader::Start(int topic, PartitionId id, Offset offset) {
     return absl::UnavailableError(
         absl::StrCat("cannot read ", Describe(partition), ": ", text));
   }
+  places_[{topic, id}] = partitions_.size();
   partitions_.push_back(std::move(partition));
   return absl::OkStatus();
 }
@@ -337,6 +372,28 @@ void KafkaReader::OnError(rd_kafka_t*, int error, const char* reason,
   LogKafkaTrouble(error, reason);
 }
 
+// Called within rd_kafka_consumer_poll, by ServeClient.
+int KafkaReader::OnStatistics(rd_kafka_t*, char* json, size_t size,
+                              void* self) {
+  auto* const reader = static_cast<KafkaReader*>(self);
+  const absl::Status status = reader->answers_->Update({json, size});
+  if (!status.ok()) {
+    Log(LogLevel::kDebug, "kafka consumer", {{"detail", status.message()}});
+  }
+  return 0;  // the text is librdkafka's to free
+}
+
+bool KafkaReader::Answering(int topic, PartitionId partition) const {
+  const ReadPartition* const found = Find(topic, partition);
+  if (found == nullptr || found->missing_since.has_value()) return false;
+  // While the error lasts, every attempt brings it again.
+  if (found->trouble_at.has_value() &&
+      SteadyClock::now() - *found->trouble_at < trouble_counts_) {
+    return false;
+  }
+  return answers_->Answering(topic, partition, StatisticsNowUs());
+}
+
 void KafkaReader::HandleError(ReadPartition& partition,
                               const rd_kafka_message_t& message) {
   news_ = true;
@@ -365,6 +422,7 @@ void KafkaReader::HandleError(ReadPartition& partition,
       }
       return;
     default:
+      partition.trouble_at = SteadyClock::now();
       Log(LogLevel::kWarning, "kafka partition trouble",
           {{"partition", Describe(partition)},
            {"detail", rd_kafka_message_errstr(&message)}});
@@ -426,7 +484,8 @@ absl::StatusOr<std::unique_ptr<RecordReader>> MakeKafkaReader(
   ASSIGN_OR_RETURN(
       KafkaConf conf,
       MakeKafkaConf(KafkaReader::Defaults(), properties,
-                    KafkaReader::Fixed(options.group_id, kMinQueuedKbytes)));
+                    KafkaReader::Fixed(options.group_id, kMinQueuedKbytes,
+                                       /*statistics_interval_ms=*/0)));
   ASSIGN_OR_RETURN(KafkaHandle probe,
                    MakeKafkaHandle(KafkaRole::kConsumer, std::move(conf)));
   rd_kafka_poll_set_consumer(probe.get());

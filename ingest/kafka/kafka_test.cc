@@ -344,6 +344,45 @@ TEST_F(KafkaTest, RefusesPropertiesByName) {
       HasSubstr("\"acks\" is Tidegate's own"));
 }
 
+TEST_F(KafkaTest, RecordsThatWereSentBackAreKnownByBothHeaders) {
+  ASSERT_TRUE(broker_->CreateTopic("a", 1).ok());
+  const std::vector<RecordHeaders> sent = {
+      {},
+      {{"trace", "1"}},
+      {{kReplayViewsHeader, "v1"}},  // a dead letter's
+      {{kReplayOriginHeader, "a/0/0"}},
+      {{kReplayViewsHeader, "v1,v2@60"},
+       {"trace", "2"},
+       {kReplayOriginHeader, "a/0/1"}},
+      {{kReplayOriginHeader, "a/0/2"}, {kReplayViewsHeader, ""}},
+  };
+  for (const RecordHeaders& headers : sent) {
+    ASSERT_TRUE(producer_
+                    ->Produce({.topic = "a",
+                               .partition = 0,
+                               .value = "x",
+                               .headers = headers})
+                    .ok());
+  }
+  ASSERT_TRUE(producer_->Flush(10'000).ok());
+  const auto reader = Reader({"a"});
+  ASSERT_TRUE(reader->Start(0, PartitionId(0), Offset(0)).ok());
+  std::vector<std::string> seen;
+  const auto deadline = SteadyClock::now() + kPatience;
+  while (seen.size() < sent.size() && SteadyClock::now() < deadline) {
+    ASSERT_TRUE(reader
+                    ->Poll(kAllTopics, 10, 100,
+                           [&](const RawRecord& r) {
+                             seen.push_back(absl::StrCat(r.is_replay, "|",
+                                                         r.replay_views, "|",
+                                                         r.replay_origin));
+                           })
+                    .ok());
+  }
+  EXPECT_THAT(seen, ElementsAre("0||", "0||", "0||", "0||", "1|v1,v2@60|a/0/1",
+                                "1||a/0/2"));
+}
+
 // The committed offset, as a lag tool would ask for it; -1001 if none.
 int64_t Committed(const KafkaProperties& properties, const std::string& topic) {
   auto conf = MakeKafkaConf({{"group.id", "tidegate-test-1"}}, properties, {});

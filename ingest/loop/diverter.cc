@@ -113,6 +113,7 @@ absl::Status Diverter::Write(const SourcePlan& source, const RawRecord& record,
   if (diverted.empty() && record.is_replay) {
     letter.replay_views = std::string(record.replay_views);
   }
+  letter.replay_origin = std::string(record.replay_origin);
   letter.watermark = watermark;
   letter.pipeline = pipeline_;
   if (record.has_key) letter.key = std::string(record.key);

@@ -1,5 +1,6 @@
 // An entry on disk: time, topic, partition, offset, timestamp, flags, then of
-// key, value and replay_views those that the flags say are there.
+// key, value, replay_views and replay_origin those that the flags say are
+// there.
 #include "ingest/loop/reorder_buffer.h"
 
 #include <algorithm>
@@ -43,7 +44,8 @@ struct ReorderBuffer::Entry {
   uint8_t flags = 0;
   uint32_t key_size = 0;
   uint32_t value_size = 0;
-  std::string bytes;  // key, value, replay_views
+  uint32_t views_size = 0;
+  std::string bytes;  // key, value, replay_views, replay_origin
 
   size_t memory() const { return sizeof(Entry) + bytes.capacity(); }
   auto place() const { return std::tie(time, partition, offset, topic); }
@@ -60,7 +62,8 @@ struct ReorderBuffer::Entry {
     record.has_value = (flags & kHasValue) != 0;
     record.value = all.substr(key_size, value_size);
     record.is_replay = (flags & kIsReplay) != 0;
-    record.replay_views = all.substr(key_size + value_size);
+    record.replay_views = all.substr(key_size + value_size, views_size);
+    record.replay_origin = all.substr(key_size + value_size + views_size);
     return record;
   }
 
@@ -73,6 +76,7 @@ struct ReorderBuffer::Entry {
     out->push_back(static_cast<char>(flags));
     PutVarint64(out, key_size);
     PutVarint64(out, value_size);
+    PutVarint64(out, views_size);
     PutLengthPrefixed(out, bytes);
   }
 
@@ -80,7 +84,7 @@ struct ReorderBuffer::Entry {
   bool Decode(absl::string_view* in) {
     absl::string_view rest = *in;
     int64_t at = 0, number = 0, place = 0;
-    uint64_t from = 0, key = 0, value = 0;
+    uint64_t from = 0, key = 0, value = 0, views = 0;
     absl::string_view content;
     if (!GetSigned(&rest, &at) || !GetVarint64(&rest, &from) ||
         !GetSigned(&rest, &number) || !GetSigned(&rest, &place) ||
@@ -90,7 +94,7 @@ struct ReorderBuffer::Entry {
     flags = static_cast<uint8_t>(rest.front());
     rest.remove_prefix(1);
     if (!GetVarint64(&rest, &key) || !GetVarint64(&rest, &value) ||
-        !GetLengthPrefixed(&rest, &content)) {
+        !GetVarint64(&rest, &views) || !GetLengthPrefixed(&rest, &content)) {
       return false;
     }
     time = EventTime(at);
@@ -99,6 +103,7 @@ struct ReorderBuffer::Entry {
     offset = Offset(place);
     key_size = static_cast<uint32_t>(key);
     value_size = static_cast<uint32_t>(value);
+    views_size = static_cast<uint32_t>(views);
     bytes.assign(content.data(), content.size());
     *in = rest;
     return true;
@@ -173,7 +178,9 @@ absl::Status ReorderBuffer::Add(const RawRecord& record, EventTime time) {
                                      (record.is_replay ? kIsReplay : 0));
   entry.key_size = static_cast<uint32_t>(record.key.size());
   entry.value_size = static_cast<uint32_t>(record.value.size());
-  absl::StrAppend(&entry.bytes, record.key, record.value, record.replay_views);
+  entry.views_size = static_cast<uint32_t>(record.replay_views.size());
+  absl::StrAppend(&entry.bytes, record.key, record.value, record.replay_views,
+                  record.replay_origin);
   memory_bytes_ += entry.memory();
   heap_.push_back(std::move(entry));
   std::push_heap(heap_.begin(), heap_.end(), kLater);

@@ -79,6 +79,7 @@ TEST_F(ReorderBufferTest, KeepsAllOfARecord) {
   record.key = "k";
   record.is_replay = true;
   record.replay_views = "a,b";
+  record.replay_origin = "t/0/5";
   for (int i = 0; i < 3; ++i) {
     record.offset = Offset(11 + i);
     ASSERT_TRUE(buffer.Add(record, EventTime(i)).ok());
@@ -94,6 +95,7 @@ TEST_F(ReorderBufferTest, KeepsAllOfARecord) {
       EXPECT_FALSE(r.has_value);
       EXPECT_TRUE(r.is_replay);
       EXPECT_EQ(r.replay_views, "a,b");
+      EXPECT_EQ(r.replay_origin, "t/0/5");
       return absl::OkStatus();
     });
     EXPECT_TRUE(status.ok()) << status;
