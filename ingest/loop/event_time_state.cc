@@ -112,6 +112,11 @@ bool EventTimeState::MayRead(int topic, PartitionId partition) const {
 
 void EventTimeState::Look(const RecordReader& reader,
                           const std::vector<bool>& wanted, ProcessingTime now) {
+  // Before the first is looked at: that may change who is ahead.
+  for (Partition& partition : partitions_) {
+    partition.unread =
+        !wanted[partition.topic] || !MayRead(partition.topic, partition.id);
+  }
   for (Partition& partition : partitions_) {
     const int topic = partition.topic;
     if (!inputs_[topic].has_watermark) continue;
@@ -119,7 +124,7 @@ void EventTimeState::Look(const RecordReader& reader,
     look.took = std::exchange(partition.took, false);
     look.at_end = reader.AtEnd(topic, partition.id);
     look.answering = reader.Answering(topic, partition.id);
-    look.unread = !wanted[topic] || !MayRead(topic, partition.id);
+    look.unread = partition.unread;
     look.replaying = progress_->Replaying(topic, partition.id, reader);
     tracker_.Look(partition.tracked, look, now);
   }

@@ -82,6 +82,7 @@ class EventTimeState {
     PartitionId id;
     size_t tracked = 0;  // in tracker_, if the input has a watermark
     bool took = false;
+    bool unread = false;  // scratch memory of Look
     std::vector<std::pair<Offset, Offset>> diverted;
   };
   Partition& At(int topic, PartitionId partition) {
