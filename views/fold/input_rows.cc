@@ -12,7 +12,14 @@ InputRows::InputRows(const ViewPlan* plan, const SourcePlan* source,
     : plan_(plan),
       source_columns_(source->columns.size()),
       table_columns_(plan->join ? joined->columns.size() : 0),
-      table_(std::move(table)) {
+      table_(std::move(table)),
+      where_reads_table_(
+          plan->join && plan->where &&
+          std::any_of(plan->where->code.begin(), plan->where->code.end(),
+                      [this](const Instruction& in) {
+                        return in.op == Op::kColumn &&
+                               static_cast<size_t>(in.arg) >= source_columns_;
+                      })) {
   if (plan->join) key_.resize(plan->join->key.size());
   const bool windowed =
       plan->window && plan->window->kind != WindowKind::kSliding;
@@ -63,9 +70,8 @@ absl::Status InputRows::Read(const Event& event, TextArena* arena, Row* row,
 
 absl::StatusOr<bool> InputRows::Admits(const Event& event,
                                        TextArena* arena) const {
-  if (plan_->join || !plan_->where) return true;
+  if (!plan_->where || where_reads_table_) return true;
   Datum condition;
-  // WHERE is over the source's columns then, with which an input row begins.
   RETURN_IF_ERROR(Evaluate(*plan_->where, event.columns, arena, &condition));
   return !condition.is_null && condition.b;
 }

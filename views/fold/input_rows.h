@@ -26,7 +26,7 @@ class InputRows {
                     bool* passes);
 
   // ViewFold::Admits of a view with this plan: whether WHERE passes the event,
-  // and true where there is a join, because what WHERE sees of the table is
+  // and true where it reads the joined table, because what it sees of that is
   // known only as the event is folded.
   absl::StatusOr<bool> Admits(const Event& event, TextArena* arena) const;
 
@@ -44,6 +44,7 @@ class InputRows {
   const size_t source_columns_;
   const size_t table_columns_;
   const TableLookup table_;
+  const bool where_reads_table_;
   std::vector<Datum> key_;  // of the joined table
   // Empty if the source's columns are all there is.
   std::vector<Datum> row_;
