@@ -300,8 +300,11 @@ void Checker::OnReset(const HistoryEvent& event) {
   if (event.cause.empty()) {
     Violation(event.line, "explicit-reset", "a reset without a cause");
   }
-  // A rebuilt view computes its watermark anew.
-  if (event.cause == "VIEW_REBUILT") watermark_us_.reset();
+  // A rebuilt view computes its watermark anew, and so does one whose last
+  // commits were lost with the machine.
+  if (event.cause == "VIEW_REBUILT" || event.cause == "UNKNOWN_INCARNATION") {
+    watermark_us_.reset();
+  }
   StartOver();
   snapshot_start_ = event.position;
 }
