@@ -165,6 +165,16 @@ void Binder::BindOptions(const Statement& statement, SourcePlan* plan) {
     reporter_->Error(dead->value.span, "dead.letter.topic is the topic itself",
                      "name another topic");
   }
+  if (plan->watermark.has_value() || statement.broken) return;
+  for (absl::string_view key :
+       {"idle.timeout", "idle.advance", "max.future.skew"}) {
+    const Option* option = FindOption(statement.options, key);
+    if (option == nullptr) continue;
+    reporter_->Error(
+        option->key.span,
+        absl::StrCat("option \"", key, "\" has no effect without a watermark"),
+        "declare WATERMARK FOR a TIMESTAMPTZ column, or leave it out");
+  }
 }
 
 void Binder::BindViewOptions(const Statement& statement, ViewPlan* plan) {
