@@ -34,44 +34,16 @@ constexpr char kKeyNotes[] =
     "A KEY is the value itself if the view has one key column, `a=1,b=x` if\n"
     "it has several, or a JSON object.\n";
 
-std::vector<Flag> ServeFlags() {
+std::vector<Flag> Joined(std::vector<std::vector<Flag>> parts) {
+  std::vector<Flag> all;
+  for (std::vector<Flag>& part : parts) {
+    for (Flag& flag : part) all.push_back(std::move(flag));
+  }
+  return all;
+}
+
+std::vector<Flag> StoreFlags() {
   return {
-      {.name = "views",
-       .value_name = "FILE",
-       .help = "the views, in SQL",
-       .required = true},
-      {.name = "bootstrap-servers",
-       .value_name = "HOST:PORT,...",
-       .help = "Kafka",
-       .required = true},
-      {.name = "data-dir",
-       .value_name = "DIR",
-       .help = "where rows and change logs are kept",
-       .default_value = "tidegate-data"},
-      {.name = "listen",
-       .type = FlagType::kAddress,
-       .value_name = "HOST:PORT",
-       .help = "gRPC; port 0 takes a free one",
-       .default_value = "127.0.0.1:7070"},
-      {.name = "http",
-       .type = FlagType::kAddress,
-       .value_name = "HOST:PORT",
-       .help = "/metrics, /healthz, /readyz",
-       .default_value = "127.0.0.1:7071"},
-      {.name = "rebuild",
-       .value_name = "VIEW",
-       .help = "build this view's pipeline anew from the earliest offset",
-       .repeated = true},
-      {.name = "accept-truncated-history",
-       .type = FlagType::kSwitch,
-       .help = "go on although retention has removed records"},
-      {.name = "kafka-property",
-       .value_name = "NAME=VALUE",
-       .help = "any property of librdkafka",
-       .repeated = true},
-      {.name = "kafka.config",
-       .value_name = "FILE",
-       .help = "lines of NAME=VALUE for librdkafka"},
       {.name = "checkpoint-age",
        .type = FlagType::kDuration,
        .help = "a checkpoint is due when its oldest change is this old",
@@ -97,6 +69,32 @@ std::vector<Flag> ServeFlags() {
        .type = FlagType::kBytes,
        .help = "... and how much change log is kept for them",
        .default_value = "1GiB"},
+  };
+}
+
+std::vector<Flag> ServerFlags() {
+  return {
+      {.name = "data-dir",
+       .value_name = "DIR",
+       .help = "where rows and change logs are kept",
+       .default_value = "tidegate-data"},
+      {.name = "listen",
+       .type = FlagType::kAddress,
+       .value_name = "HOST:PORT",
+       .help = "gRPC; port 0 takes a free one",
+       .default_value = "127.0.0.1:7070"},
+      {.name = "http",
+       .type = FlagType::kAddress,
+       .value_name = "HOST:PORT",
+       .help = "/metrics, /healthz, /readyz",
+       .default_value = "127.0.0.1:7071"},
+      {.name = "rebuild",
+       .value_name = "VIEW",
+       .help = "build this view's pipeline anew from the earliest offset",
+       .repeated = true},
+      {.name = "accept-truncated-history",
+       .type = FlagType::kSwitch,
+       .help = "go on although retention has removed records"},
       {.name = "drain-time",
        .type = FlagType::kDuration,
        .help = "how long SIGTERM waits for subscribers to leave",
@@ -118,7 +116,13 @@ constexpr char kServeNotes[] =
 std::vector<Command> MakeServerCommands() {
   return {{.name = "serve",
            .summary = "Keep the views of a file and serve them.",
-           .flags = ServeFlags(),
+           .flags = Joined({{{.name = "views",
+                              .value_name = "FILE",
+                              .help = "the views, in SQL",
+                              .required = true}},
+                            KafkaFlags(),
+                            ServerFlags(),
+                            StoreFlags()}),
            .notes = kServeNotes},
           {.name = "demo",
            .summary = "See live views, with a broker of its own.",
@@ -204,53 +208,51 @@ Flag ReplayNumber(const char* name, const char* help) {
       .name = name, .type = FlagType::kInt, .value_name = "N", .help = help};
 }
 
-Command ReplayCommand() {
-  Command command = {
-      .name = "replay",
-      .summary = "Send diverted records back from a dead-letter topic.",
-      .flags = KafkaFlags(),
-      .notes = kReplayNotes};
-  for (Flag& flag : std::vector<Flag>{
-           {.name = "dead-letter-topic",
-    .value_name = "TOPIC",
-    .help = "where the letters are",
-    .required = true},
-           {.name = "view",
+std::vector<Flag> ReplayFlags() {
+  return {{.name = "dead-letter-topic",
+           .value_name = "TOPIC",
+           .help = "where the letters are",
+           .required = true},
+          {.name = "view",
            .value_name = "VIEW",
            .help = "only for this view",
            .repeated = true},
-           {.name = "reason",
+          {.name = "reason",
            .type = FlagType::kChoice,
            .help = "only what was diverted so",
            .repeated = true,
            .choices = {"undecodable", "future", "late", "expression",
                        "no_event_time"}},
-           {.name = "origin-topic",
+          {.name = "origin-topic",
            .value_name = "TOPIC",
            .help = "only what came from there"},
-           {.name = "since",
+          {.name = "since",
            .value_name = "TIME",
            .help = "only records with this timestamp (RFC 3339) or later"},
-           {.name = "until",
+          {.name = "until",
            .value_name = "TIME",
            .help = "... and with an earlier one than this"},
-           ReplayNumber("partition", "only letters in this partition"),
-           ReplayNumber("from-offset", "only letters from this offset on"),
-           ReplayNumber("to-offset", "... and below this one"),
-           {.name = "dry-run",
+          ReplayNumber("partition", "only letters in this partition"),
+          ReplayNumber("from-offset", "only letters from this offset on"),
+          ReplayNumber("to-offset", "... and below this one"),
+          {.name = "dry-run",
            .type = FlagType::kSwitch,
            .help = "print what would be sent, send nothing"},
-           {.name = "allow-compacted",
+          {.name = "allow-compacted",
            .type = FlagType::kSwitch,
            .help = "send to compacted topics too, replacing newer records"},
-           Format(),
-           {.name = "timeout",
+          Format(),
+          {.name = "timeout",
            .type = FlagType::kDuration,
            .help = "how long to wait for each answer of Kafka",
-           .default_value = "30s"}}) {
-    command.flags.push_back(std::move(flag));
-  }
-  return command;
+           .default_value = "30s"}};
+}
+
+Command ReplayCommand() {
+  return {.name = "replay",
+          .summary = "Send diverted records back from a dead-letter topic.",
+          .flags = Joined({KafkaFlags(), ReplayFlags()}),
+          .notes = kReplayNotes};
 }
 
 Flag BenchNumber(const char* name, const char* help, const char* value) {

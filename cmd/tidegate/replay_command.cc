@@ -34,7 +34,9 @@ absl::StatusOr<std::optional<int64_t>> TimeMs(const Arguments& arguments,
                                               const char* flag) {
   if (!arguments.has(flag)) return std::nullopt;
   const auto micros = ParseTimestamp(arguments.text(flag));
-  RETURN_IF_ERROR_CTX(micros.status(), absl::StrCat("--", flag));
+  if (!micros.ok()) {
+    return Annotate(micros.status(), absl::StrCat("--", flag));
+  }
   // The first millisecond at or behind it.
   const int64_t floor = *micros / kMicrosPerMilli;
   return floor + (floor * kMicrosPerMilli < *micros ? 1 : 0);

@@ -105,7 +105,8 @@ class BrokerAnswers::Parser {
   dom::parser parser_;
 };
 
-BrokerAnswers::BrokerAnswers(std::vector<std::string> topics, int64_t bound_us)
+BrokerAnswers::BrokerAnswers(const std::vector<std::string>& topics,
+                             int64_t bound_us)
     : topics_(Numbered(topics)),
       bound_us_(bound_us),
       partitions_(topics.size()),

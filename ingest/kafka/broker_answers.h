@@ -27,7 +27,7 @@ class BrokerAnswers {
  public:
   // `topics` by the reader's numbers. What a broker said counts for
   // `bound_us`.
-  BrokerAnswers(std::vector<std::string> topics, int64_t bound_us);
+  BrokerAnswers(const std::vector<std::string>& topics, int64_t bound_us);
   ~BrokerAnswers();
 
   // Takes what librdkafka hands to its statistics callback. InvalidArgument if

@@ -338,6 +338,9 @@ TEST_F(KafkaTest, RefusesPropertiesByName) {
   options.properties = {{"enable.auto.commit", "true"}};
   EXPECT_THAT(std::string(MakeKafkaReader(options).status().message()),
               HasSubstr("\"enable.auto.commit\" is Tidegate's own"));
+  options.properties = {{"statistics.interval.ms", "0"}};
+  EXPECT_THAT(std::string(MakeKafkaReader(options).status().message()),
+              HasSubstr("\"statistics.interval.ms\" is Tidegate's own"));
   EXPECT_THAT(
       std::string(
           MakeKafkaDeadLetterWriter({{"acks", "1"}}).status().message()),

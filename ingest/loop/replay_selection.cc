@@ -20,6 +20,7 @@ bool Has(const std::vector<T>& all, const T& one) {
 
 std::vector<std::string> ReasonNames() {
   std::vector<std::string> names;
+  names.reserve(kDivertReasons);
   for (int i = 0; i < kDivertReasons; ++i) {
     names.emplace_back(DivertReasonName(static_cast<DivertReason>(i)));
   }

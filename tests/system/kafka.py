@@ -154,6 +154,15 @@ class Broker:
             self._process.wait()
         self._process = None
 
+    def pause(self) -> None:
+        """Silent from now on, its connections open, until `resume`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def restart(self, sig: int = signal.SIGTERM) -> None:
         self.stop(sig)
         self.start()
