@@ -22,6 +22,7 @@ absl::StatusOr<size_t> MoveChanges(v1::SubscribeResponse& response,
     switch (change.kind_case()) {
       case v1::Change::kUpsert:
         taken.bytes = std::move(*change.mutable_upsert());
+        taken.finality = FinalityOfNumber(change.finality());
         break;
       case v1::Change::kDeleted:
         taken.kind = Change::Kind::kDeleted;

@@ -12,6 +12,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "clients/cpp/finality.h"
 
 namespace tidegate::v1 {
 class SubscribeResponse;
@@ -25,7 +26,8 @@ inline constexpr size_t kMaxPendingBytes = 256u << 20;
 struct Change {
   enum class Kind { kUpsert, kDeleted, kLeft };
   Kind kind = Kind::kUpsert;
-  std::string bytes;  // <View>Row for kUpsert, else <View>Key
+  std::string bytes;                    // <View>Row for kUpsert, else <View>Key
+  Finality finality = Finality::kNone;  // of an upsert
 };
 
 struct Range {

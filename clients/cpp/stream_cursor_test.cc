@@ -100,6 +100,32 @@ TEST_F(StreamCursorTest, FragmentsBecomeOneBatch) {
   EXPECT_EQ(events_[0].changes[1].kind, Change::Kind::kDeleted);
 }
 
+TEST_F(StreamCursorTest, RowsKeepTheirFinality) {
+  cursor_.BeginStream();
+  SubscribeResponse row = SnapshotRow("a");
+  *row.mutable_position() = Positioned(5).position();
+  row.mutable_changes(0)->set_finality(v1::FINALITY_FINAL);
+  ASSERT_TRUE(Take(std::move(row)).ok());
+  EXPECT_EQ(events_.back().changes[0].finality, Finality::kFinal);
+  ASSERT_TRUE(Take(End(5)).ok());
+  SubscribeResponse fragment;
+  fragment.add_changes()->set_upsert("b");
+  fragment.mutable_changes(0)->set_finality(v1::FINALITY_PROVISIONAL);
+  fragment.set_fragment(true);
+  ASSERT_TRUE(Take(std::move(fragment)).ok());
+  SubscribeResponse last = Delta(5, 6, "c");
+  last.mutable_changes(0)->set_finality(v1::FINALITY_CORRECTED);
+  last.add_changes()->set_upsert("no windows");
+  ASSERT_TRUE(Take(std::move(last)).ok());
+  std::vector<Finality> finality;
+  for (const Change& change : events_.back().changes) {
+    finality.push_back(change.finality);
+  }
+  EXPECT_EQ(finality,
+            (std::vector<Finality>{Finality::kProvisional, Finality::kCorrected,
+                                   Finality::kNone}));
+}
+
 TEST_F(StreamCursorTest, FragmentsOfACutStreamAreForgotten) {
   GoLive();
   TakeKinds();

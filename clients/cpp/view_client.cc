@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "clients/cpp/channel.h"
@@ -22,6 +23,17 @@ StreamPosition ToPosition(const v1::Position& from) {
   return position;
 }
 
+// "NO_EVENTS" as "no_events".
+std::string StateName(v1::PartitionWatermark::State state) {
+  const std::string& name = v1::PartitionWatermark::State_Name(state);
+  return name.empty() ? absl::StrCat(static_cast<int>(state))
+                      : absl::AsciiStrToLower(name);
+}
+
+int64_t Micros(const google::protobuf::Timestamp& time) {
+  return time.seconds() * 1'000'000 + time.nanos() / 1000;
+}
+
 ViewDescription ToDescription(const v1::ViewInfo& info) {
   ViewDescription view;
   view.name = info.name();
@@ -32,13 +44,21 @@ ViewDescription ToDescription(const v1::ViewInfo& info) {
   view.row_count_estimate = info.row_count_estimate();
   view.position = ToPosition(info.position());
   if (info.has_watermark()) {
-    view.watermark_us = info.watermark().seconds() * 1'000'000 +
-                        info.watermark().nanos() / 1000;
+    view.watermark_us = Micros(info.watermark());
   }
   view.event_time_column = info.event_time_column();
   if (info.has_watermark_delay()) {
     view.watermark_delay_ms = info.watermark_delay().seconds() * 1000 +
                               info.watermark_delay().nanos() / 1'000'000;
+  }
+  for (const v1::PartitionWatermark& from : info.partitions()) {
+    PartitionProgress partition;
+    partition.topic = from.topic();
+    partition.partition = from.partition();
+    if (from.has_watermark()) partition.watermark_us = Micros(from.watermark());
+    partition.state = StateName(from.state());
+    partition.holds_back = from.holds_back();
+    view.partitions.push_back(std::move(partition));
   }
   return view;
 }
@@ -71,7 +91,7 @@ class GrpcViewClient : public ViewClient {
     return description;
   }
 
-  absl::StatusOr<std::vector<std::optional<std::string>>> Get(
+  absl::StatusOr<std::vector<std::optional<FoundRow>>> Get(
       const std::string& view, const std::vector<std::string>& keys) override {
     v1::GetRequest request;
     request.set_view(view);
@@ -83,20 +103,19 @@ class GrpcViewClient : public ViewClient {
                                               " keys, answered ",
                                               response.entries_size()));
     }
-    std::vector<std::optional<std::string>> rows;
-    for (const v1::GetResponse::Entry& entry : response.entries()) {
-      if (entry.has_row()) {
-        rows.emplace_back(entry.row());
-      } else {
-        rows.emplace_back(std::nullopt);
-      }
+    std::vector<std::optional<FoundRow>> rows;
+    for (v1::GetResponse::Entry& entry : *response.mutable_entries()) {
+      rows.emplace_back();
+      if (!entry.has_row()) continue;
+      rows.back() = FoundRow{std::move(*entry.mutable_row()),
+                             FinalityOfNumber(entry.finality())};
     }
     return rows;
   }
 
   absl::StatusOr<StreamPosition> Scan(
       const std::string& view, uint32_t page_size,
-      absl::FunctionRef<bool(const std::string& row)> sink) override {
+      absl::FunctionRef<bool(const FoundRow& row)> sink) override {
     v1::ScanRequest request;
     request.set_view(view);
     request.set_page_size(page_size);
@@ -104,7 +123,16 @@ class GrpcViewClient : public ViewClient {
     do {
       response.Clear();
       RETURN_IF_ERROR(Call(&v1::ViewService::Stub::Scan, request, &response));
-      for (const std::string& row : response.rows()) {
+      const bool windows = response.finality_size() > 0;
+      if (windows && response.finality_size() != response.rows_size()) {
+        return absl::InternalError(absl::StrCat(response.rows_size(),
+                                                " rows with the finality of ",
+                                                response.finality_size()));
+      }
+      for (int i = 0; i < response.rows_size(); ++i) {
+        FoundRow row;
+        row.row = std::move(*response.mutable_rows(i));
+        if (windows) row.finality = FinalityOfNumber(response.finality(i));
         if (!sink(row)) return ToPosition(response.position());
       }
       request.set_page_token(response.next_page_token());

@@ -11,9 +11,19 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "clients/cpp/finality.h"
 #include "clients/cpp/stream_cursor.h"
 
 namespace tidegate::client {
+
+// How far a partition of the view's sources has come in event time.
+struct PartitionProgress {
+  std::string topic;
+  uint32_t partition = 0;
+  std::optional<int64_t> watermark_us;
+  std::string state;        // "active", "idle", "no_events", "error", …
+  bool holds_back = false;  // the view's watermark waits for it
+};
 
 struct ViewDescription {
   std::string name;
@@ -26,8 +36,15 @@ struct ViewDescription {
   std::optional<int64_t> watermark_us;
   std::string event_time_column;
   std::optional<int64_t> watermark_delay_ms;
+  // Those that bear on the watermark, by topic, then number.
+  std::vector<PartitionProgress> partitions;
   // Serialized google.protobuf.FileDescriptorSet; from Describe only.
   std::string descriptors;
+};
+
+struct FoundRow {
+  std::string row;  // <View>Row
+  Finality finality = Finality::kNone;
 };
 
 // Thread-safe. Every call waits for the server up to the timeout.
@@ -40,13 +57,13 @@ class ViewClient {
   virtual absl::StatusOr<std::vector<ViewDescription>> List() = 0;
   virtual absl::StatusOr<ViewDescription> Describe(const std::string& view) = 0;
   // One entry per key, in order; nullopt where there is no row.
-  virtual absl::StatusOr<std::vector<std::optional<std::string>>> Get(
+  virtual absl::StatusOr<std::vector<std::optional<FoundRow>>> Get(
       const std::string& view, const std::vector<std::string>& keys) = 0;
   // Calls `sink` with every row in key order, all as of one position, until it
   // returns false; returns that position.
   virtual absl::StatusOr<StreamPosition> Scan(
       const std::string& view, uint32_t page_size,
-      absl::FunctionRef<bool(const std::string& row)> sink) = 0;
+      absl::FunctionRef<bool(const FoundRow& row)> sink) = 0;
 };
 
 }  // namespace tidegate::client

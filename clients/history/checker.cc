@@ -25,6 +25,20 @@ std::string PositionText(const HistoryPosition& position) {
   return text;
 }
 
+absl::string_view FinalityText(RowFinality finality) {
+  switch (finality) {
+    case RowFinality::kNone:
+      break;
+    case RowFinality::kProvisional:
+      return "provisional";
+    case RowFinality::kFinal:
+      return "final";
+    case RowFinality::kCorrected:
+      return "corrected";
+  }
+  return "without finality";
+}
+
 }  // namespace
 
 std::string StateBook::Note(const std::string& subject,
@@ -86,6 +100,8 @@ void Checker::Add(const HistoryEvent& event) {
 
 void Checker::StartOver() {
   rows_.clear();
+  finality_.clear();
+  final_seen_ = false;
   state_hash_ = 0;
   pending_.clear();
   pending_keys_.clear();
@@ -167,22 +183,49 @@ void Checker::OnChange(const HistoryEvent& event) {
          absl::StrCat(gone ? "a deletion of" : "twice", " key ", event.key,
                       " in one snapshot")});
   }
-  SetRow(event.key, gone ? nullptr : &event.row);
+  SetRow(event.key, gone ? nullptr : &event);
 }
 
-void Checker::SetRow(const std::string& key, const std::string* row) {
+void Checker::SetRow(const std::string& key, const HistoryEvent* upsert) {
   const auto it = rows_.find(key);
-  if (it != rows_.end()) {
-    state_hash_ -= RowHash(it->first, it->second);
-    if (row == nullptr) {
-      rows_.erase(it);
-      return;
-    }
-    it->second = *row;
-  } else if (row != nullptr) {
-    rows_.emplace(key, *row);
+  if (it != rows_.end()) state_hash_ -= RowHash(it->first, it->second);
+  if (upsert == nullptr) {
+    if (it != rows_.end()) rows_.erase(it);
+    finality_.erase(key);
+    return;
   }
-  if (row != nullptr) state_hash_ += RowHash(key, *row);
+  rows_[key] = upsert->row;
+  state_hash_ += RowHash(key, upsert->row);
+  if (upsert->finality == RowFinality::kNone) {
+    finality_.erase(key);
+  } else {
+    finality_[key] = upsert->finality;
+  }
+  final_seen_ |= upsert->finality >= RowFinality::kFinal;
+}
+
+void Checker::CheckFinality(const HistoryEvent& change) {
+  const auto before = finality_.find(change.key);
+  if (before == finality_.end()) return;
+  const bool amended = rows_[change.key] != change.row;
+  if (change.finality < before->second) {
+    Violation(
+        change.line, "final",
+        absl::StrCat(FinalityText(before->second), ", then ",
+                     FinalityText(change.finality), ": key ", change.key));
+  } else if (amended && before->second == RowFinality::kFinal &&
+             change.finality != RowFinality::kCorrected) {
+    Violation(
+        change.line, "final",
+        absl::StrCat("changed but not called corrected: key ", change.key));
+  }
+}
+
+void Checker::CheckFinalHasWatermark(int line) {
+  if (final_seen_ && !watermark_us_.has_value()) {
+    Violation(line, "final", "rows called final without any watermark");
+  }
+  final_seen_ = false;
 }
 
 void Checker::OnSnapshotEnd(const HistoryEvent& event) {
@@ -214,6 +257,7 @@ void Checker::OnSnapshotEnd(const HistoryEvent& event) {
   snapshot_repeats_.clear();
   position_ = event.position;
   CheckWatermark(event);
+  CheckFinalHasWatermark(event.line);
   Remember(event.token);
   NoteState(event.line);
 }
@@ -258,6 +302,7 @@ void Checker::OnProgress(const HistoryEvent& event) {
       Violation(event.line, "snapshot-end", "a snapshot's chunk after its end");
     }
     if (!snapshot_start_.has_value()) snapshot_start_ = event.position;
+    CheckWatermark(event);
     Remember(event.token);
     return;
   }
@@ -270,6 +315,7 @@ void Checker::OnProgress(const HistoryEvent& event) {
   just_resumed_ = false;
   ApplyBatch();
   CheckWatermark(event);
+  CheckFinalHasWatermark(event.line);
   Remember(event.token);
   NoteState(event.line);
 }
@@ -279,7 +325,8 @@ void Checker::ApplyBatch() {
   const bool knows_all_rows = counts_.snapshots > 0;
   for (const HistoryEvent& change : pending_) {
     if (change.kind == Kind::kUpsert) {
-      SetRow(change.key, &change.row);
+      CheckFinality(change);
+      SetRow(change.key, &change);
       continue;
     }
     if (knows_all_rows && rows_.find(change.key) == rows_.end()) {
@@ -300,11 +347,8 @@ void Checker::OnReset(const HistoryEvent& event) {
   if (event.cause.empty()) {
     Violation(event.line, "explicit-reset", "a reset without a cause");
   }
-  // A rebuilt view computes its watermark anew, and so does one whose last
-  // commits were lost with the machine.
-  if (event.cause == "VIEW_REBUILT" || event.cause == "UNKNOWN_INCARNATION") {
-    watermark_us_.reset();
-  }
+  // Another history has a watermark of its own; a trimmed one goes on.
+  if (event.cause != "HISTORY_TRIMMED") watermark_us_.reset();
   StartOver();
   snapshot_start_ = event.position;
 }

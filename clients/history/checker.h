@@ -10,7 +10,9 @@
 //                  it, and in the end what `scan` shows
 //   no-resurrection  nothing held after an absence that is gone in truth
 //   explicit-reset   after a resume, history is never replaced in silence
-//   watermark      never moves back
+//   watermark      never moves back in a stream and across resumes
+//   final          a row called final changes by correction only, stays final,
+//                  and needs a watermark; a corrected one stays corrected
 //   drain          the next stream starts at the drain's token, which is where
 //                  this one stood
 #ifndef TIDEGATE_CLIENTS_HISTORY_CHECKER_H_
@@ -91,12 +93,17 @@ class Checker {
   void OnReset(const HistoryEvent& event);
   void OnDrain(const HistoryEvent& event);
   void CheckWatermark(const HistoryEvent& event);
+  // What an upsert says of its row, against what was said of it before.
+  void CheckFinality(const HistoryEvent& change);
+  // After CheckWatermark of the event that completes the rows.
+  void CheckFinalHasWatermark(int line);
   void CheckRanges(const HistoryEvent& event);
   // Pending changes without their range: they must not be there.
   void CheckNothingPending(int line, absl::string_view what);
   void StartOver();
   void ApplyBatch();
-  void SetRow(const std::string& key, const std::string* row);
+  // Null: there is no such row.
+  void SetRow(const std::string& key, const HistoryEvent* upsert);
   void NoteState(int line);
   void Remember(const std::string& token);
 
@@ -123,7 +130,9 @@ class Checker {
   bool just_resumed_ = false;
   std::optional<HistoryPosition> position_;
   std::map<std::string, std::string> rows_;
-  uint64_t state_hash_ = 0;  // order-free sum over rows_
+  uint64_t state_hash_ = 0;                      // order-free sum over rows_
+  std::map<std::string, RowFinality> finality_;  // of rows_, but for kNone
+  bool final_seen_ = false;  // a row called final awaits CheckFinalHas…
   std::vector<HistoryEvent> pending_;
   std::set<std::string> pending_keys_;
   std::optional<int64_t> watermark_us_;

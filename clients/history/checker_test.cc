@@ -20,9 +20,12 @@ std::string Connect(const std::string& token = "") {
   return absl::StrCat(R"({"marker":"connect","view":"v","resume":)",
                       token.empty() ? "null" : "\"" + token + "\"", "}");
 }
-std::string Upsert(int key, int value) {
-  return absl::StrCat(R"({"op":"upsert","key":{"k":)", key, R"(},"row":{"k":)",
-                      key, R"(,"v":)", value, "}}");
+std::string Upsert(int key, int value, const std::string& finality = "") {
+  return absl::StrCat(
+      R"({"op":"upsert","key":{"k":)", key, R"(},"row":{"k":)", key, R"(,"v":)",
+      value, "}",
+      finality.empty() ? "" : absl::StrCat(R"(,"finality":")", finality, "\""),
+      "}");
 }
 std::string Deleted(int key) {
   return absl::StrCat(R"({"op":"deleted","key":{"k":)", key, "}}");
@@ -120,6 +123,45 @@ TEST(CheckerTest, SnapshotMovesToANewerPosition) {
   Lines stayed = repeated;
   stayed.push_back(End(5));
   EXPECT_EQ(Check(stayed).counts().violations, 2);
+}
+
+TEST(CheckerTest, RowsBecomeFinalAndAreCorrected) {
+  const Lines history = {
+      Connect(),
+      Upsert(1, 10, "provisional"),
+      Upsert(2, 20, "final"),
+      End(5, Watermark(1)),
+      Upsert(1, 11, "provisional"),
+      Upsert(2, 20, "final"),  // as it was
+      Progress(5, 6, Watermark(2)),
+      Upsert(1, 12, "final"),
+      Upsert(2, 21, "corrected"),
+      Upsert(3, 30, "corrected"),  // a window that had no row when it closed
+      Progress(6, 7, Watermark(2)),
+      Connect("t7"),
+      Upsert(1, 12, "corrected"),  // a late event that left it as it was
+      Upsert(2, 22, "corrected"),
+      Deleted(3),
+      Progress(7, 8, Watermark(3)),
+      Upsert(3, 31, "provisional"),  // another row
+      Progress(8, 9, Watermark(3)),
+      Connect("t9"),
+      Reset("UNKNOWN_INCARNATION"),
+      Upsert(1, 9, "provisional"),
+      End(3, Watermark(1)),
+  };
+  EXPECT_THAT(Check(history).violations(), IsEmpty());
+}
+
+TEST(CheckerTest, ASnapshotThatMovesOnMayTakeFinalityBack) {
+  const std::string chunk =
+      absl::StrCat(R"({"marker":"progress","snapshot":true,"token":"m1")",
+                   Watermark(2), "}");
+  EXPECT_THAT(Check({Connect(), Upsert(1, 1, "final"), chunk, Connect("m1"),
+                     Upsert(1, 0, "provisional"), Upsert(1, 1, "final"),
+                     End(9, Watermark(2))})
+                  .violations(),
+              IsEmpty());
 }
 
 struct Planted {
@@ -232,6 +274,66 @@ INSTANTIATE_TEST_SUITE_P(
          4,
          {Connect(), End(5, Watermark(3)), Connect("t5"),
           Progress(5, 7, Watermark(2))}},
+        {"WatermarkBackInSnapshot",
+         "watermark",
+         5,
+         {Connect(), Upsert(1, 1),
+          R"({"marker":"progress","snapshot":true,"token":"m1")" +
+              Watermark(3) + "}",
+          Upsert(2, 1), End(5, Watermark(2))}},
+        {"WatermarkBackInAChunk",
+         "watermark",
+         6,
+         {Connect(), Upsert(1, 1),
+          R"({"marker":"progress","snapshot":true,"token":"m1")" +
+              Watermark(3) + "}",
+          Connect("m1"), Upsert(2, 1),
+          R"({"marker":"progress","snapshot":true,"token":"m2")" +
+              Watermark(2) + "}",
+          End(5, Watermark(3))}},
+        {"WatermarkBackAfterTrimming",
+         "watermark",
+         5,
+         {Connect(), End(5, Watermark(3)), Connect("t5"),
+          Reset("HISTORY_TRIMMED"), End(9, Watermark(2))}},
+        {"FinalRowChanged",
+         "final",
+         4,
+         {Connect(), Upsert(1, 1, "final"), End(5, Watermark(1)),
+          Upsert(1, 2, "final"), Progress(5, 6)}},
+        {"FinalRowChangedAcrossAResume",
+         "final",
+         5,
+         {Connect(), Upsert(1, 1, "final"), End(5, Watermark(1)), Connect("t5"),
+          Upsert(1, 2, "final"), Progress(5, 6)}},
+        {"FinalThenProvisional",
+         "final",
+         4,
+         {Connect(), Upsert(1, 1, "final"), End(5, Watermark(1)),
+          Upsert(1, 1, "provisional"), Progress(5, 6)}},
+        {"FinalThenChangedAndProvisional",
+         "final",
+         4,
+         {Connect(), Upsert(1, 1, "final"), End(5, Watermark(1)),
+          Upsert(1, 2, "provisional"), Progress(5, 6)}},
+        {"CorrectedThenFinal",
+         "final",
+         4,
+         {Connect(), Upsert(1, 1, "corrected"), End(5, Watermark(1)),
+          Upsert(1, 2, "final"), Progress(5, 6)}},
+        {"FinalityIsLost",
+         "final",
+         4,
+         {Connect(), Upsert(1, 1, "provisional"), End(5, Watermark(1)),
+          Upsert(1, 2), Progress(5, 6)}},
+        {"FinalWithoutAWatermark",
+         "final",
+         3,
+         {Connect(), Upsert(1, 1, "final"), End(5)}},
+        {"FinalDeltaWithoutAWatermark",
+         "final",
+         4,
+         {Connect(), End(5), Upsert(1, 1, "corrected"), Progress(5, 6)}},
         {"DrainElsewhere",
          "drain",
          4,

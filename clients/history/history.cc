@@ -103,12 +103,23 @@ absl::Status ReadRanges(const object& line, HistoryEvent* event) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<RowFinality> ReadFinality(const object& line) {
+  ASSIGN_OR_RETURN(const std::string name, OptionalText(line, "finality"));
+  if (name.empty()) return RowFinality::kNone;
+  if (name == "provisional") return RowFinality::kProvisional;
+  if (name == "final") return RowFinality::kFinal;
+  if (name == "corrected") return RowFinality::kCorrected;
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown finality \"", name, "\""));
+}
+
 absl::Status ReadChange(const object& line, absl::string_view op,
                         HistoryEvent* event) {
   ASSIGN_OR_RETURN(event->key, ObjectText(line, "key"));
   if (op == "upsert") {
     event->kind = HistoryEvent::Kind::kUpsert;
     ASSIGN_OR_RETURN(event->row, ObjectText(line, "row"));
+    ASSIGN_OR_RETURN(event->finality, ReadFinality(line));
   } else if (op == "deleted") {
     event->kind = HistoryEvent::Kind::kDeleted;
   } else if (op == "left") {

@@ -31,11 +31,14 @@ struct HistoryPosition {
                          const HistoryPosition&) = default;
 };
 
+// What a line says of its row; kNone where it says nothing.
+enum class RowFinality : uint8_t { kNone, kProvisional, kFinal, kCorrected };
+
 // One line. Which members mean something depends on the kind.
 struct HistoryEvent {
   enum class Kind {
     kConnect,      // a stream's first response arrived
-    kUpsert,       // key, row
+    kUpsert,       // key, row, finality
     kDeleted,      // key
     kLeft,         // key
     kSnapshotEnd,  // position, token
@@ -53,6 +56,7 @@ struct HistoryEvent {
   std::string token;
   std::string key;  // canonical JSON text
   std::string row;
+  RowFinality finality = RowFinality::kNone;
   std::optional<HistoryPosition> position;
   std::vector<HistoryRange> ranges;
   std::optional<int64_t> watermark_us;

@@ -20,6 +20,21 @@ TEST(HistoryTest, ReadsChanges) {
   EXPECT_EQ(left->kind, Kind::kLeft);
 }
 
+TEST(HistoryTest, ReadsFinality) {
+  const auto read = [](const std::string& name) {
+    auto event = ParseHistoryLine(
+        R"({"op":"upsert","key":{},"row":{},"finality":")" + name + "\"}", 1);
+    EXPECT_TRUE(event.ok()) << event.status();
+    return event->finality;
+  };
+  EXPECT_EQ(read("provisional"), RowFinality::kProvisional);
+  EXPECT_EQ(read("final"), RowFinality::kFinal);
+  EXPECT_EQ(read("corrected"), RowFinality::kCorrected);
+  EXPECT_EQ(
+      ParseHistoryLine(R"({"op":"upsert","key":{},"row":{}})", 1)->finality,
+      RowFinality::kNone);
+}
+
 TEST(HistoryTest, ReadsProgress) {
   auto event = ParseHistoryLine(
       R"({"marker":"progress","ranges":[{"partition":0,"from":3,"to":18446744073709551615}],)"
@@ -53,6 +68,7 @@ TEST(HistoryTest, RefusesWhatItCannotRead) {
   for (const char* line :
        {"", "[]", "{", "{}", R"({"op":"upsrt","key":{},"row":{}})",
         R"({"op":"upsert","key":{}})", R"({"op":"deleted"})",
+        R"({"op":"upsert","key":{},"row":{},"finality":"finite"})",
         R"({"marker":"progres"})", R"({"marker":"reset","cause":1})",
         R"({"marker":"progress","ranges":[{"partition":0,"from":-1,"to":2}]})",
         R"({"marker":"progress","position":{}})",

@@ -3,19 +3,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "base/json_writer.h"
-#include "base/timestamp.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
 #include "clients/cpp/view_client.h"
 #include "cmd/tidegate/client_setup.h"
 #include "cmd/tidegate/commands.h"
 #include "cmd/tidegate/table.h"
+#include "cmd/tidegate/view_lines.h"
 #include "cmd/tidegate/watch_lines.h"
 
 namespace tidegate {
 namespace {
 
 using client::DynamicRows;
+using client::FoundRow;
 using client::ViewClient;
 using client::ViewDescription;
 
@@ -32,64 +33,39 @@ std::unique_ptr<ViewClient> MakeClient(const Arguments& arguments) {
                             arguments.number("timeout"));
 }
 
-std::string ViewLine(const ViewDescription& view) {
-  std::string text;
-  JsonWriter json(&text);
-  json.BeginObject();
-  json.Key("name").String(view.name);
-  json.Key("pipeline").String(view.pipeline);
-  json.Key("key_columns").BeginArray();
-  for (const std::string& column : view.key_columns) json.String(column);
-  json.EndArray();
-  json.Key("version").Uint(view.version);
-  json.Key("row_count_estimate").Uint(view.row_count_estimate);
-  json.Key("position");
-  WritePosition(view.position, &json);
-  json.Key("watermark");
-  if (view.watermark_us.has_value()) {
-    json.String(FormatTimestamp(*view.watermark_us));
-  } else {
-    json.Null();
+// Rows of a table, with a column for finality where there is any.
+class RowTable {
+ public:
+  explicit RowTable(const DynamicRows* rows) : rows_(rows) {}
+  absl::Status Add(const FoundRow& row) {
+    ASSIGN_OR_RETURN(std::vector<std::string> cells, rows_->RowCells(row.row));
+    if (row.finality != client::Finality::kNone) has_finality_ = true;
+    cells.emplace_back(client::FinalityName(row.finality));
+    cells_.push_back(std::move(cells));
+    return absl::OkStatus();
   }
-  if (!view.event_time_column.empty()) {
-    json.Key("event_time_column").String(view.event_time_column);
+  size_t size() const { return cells_.size(); }
+  // The text; the table is empty again.
+  std::string Take() {
+    std::vector<std::string> header = rows_->columns();
+    if (has_finality_) header.emplace_back("finality");
+    std::string text = FormatTable(header, cells_);
+    cells_.clear();
+    return text;
   }
-  if (view.watermark_delay_ms.has_value()) {
-    json.Key("watermark_delay_ms").Int(*view.watermark_delay_ms);
-  }
-  json.Key("definition").String(view.definition);
-  json.EndObject();
-  return text + "\n";
-}
 
-// As WATERMARK FOR has it.
-std::string EventTime(const ViewDescription& view) {
-  if (view.event_time_column.empty()) return "-";
-  return absl::StrCat(view.event_time_column, " - ",
-                      view.watermark_delay_ms.value_or(0), " ms");
-}
-
-std::vector<std::string> ViewCells(const ViewDescription& view) {
-  std::vector<std::string> seqs;
-  for (const auto& [partition, seq] : view.position.seqs) {
-    seqs.push_back(absl::StrCat(seq));
-  }
-  return {
-      view.name,
-      absl::StrJoin(view.key_columns, ","),
-      view.pipeline,
-      absl::StrCat(view.row_count_estimate),
-      absl::StrJoin(seqs, ","),
-      view.watermark_us.has_value() ? FormatTimestamp(*view.watermark_us) : "-",
-      EventTime(view)};
-}
+ private:
+  const DynamicRows* const rows_;
+  std::vector<std::vector<std::string>> cells_;
+  bool has_finality_ = false;
+};
 
 // Prints the rows of `get`; the exit code.
 int PrintRows(const Arguments& arguments, const DynamicRows& rows,
               const std::vector<std::string>& keys,
-              const std::vector<std::optional<std::string>>& found) {
+              const std::vector<std::optional<FoundRow>>& found) {
   int exit_code = kExitOk;
-  std::vector<std::vector<std::string>> table;
+  RowTable table(&rows);
   for (size_t i = 0; i < found.size(); ++i) {
     if (!found[i].has_value()) {
       exit_code = kExitNegative;
@@ -103,18 +79,15 @@ int PrintRows(const Arguments& arguments, const DynamicRows& rows,
       continue;
     }
     if (WantsJson(arguments)) {
-      const auto line = RowLine(rows, *found[i]);
+      const auto line = RowLine(rows, found[i]->row, found[i]->finality);
       if (!line.ok()) return ReportFailure(arguments, line.status());
       std::cout << *line;
       continue;
     }
-    auto cells = rows.RowCells(*found[i]);
-    if (!cells.ok()) return ReportFailure(arguments, cells.status());
-    table.push_back(*std::move(cells));
+    const absl::Status added = table.Add(*found[i]);
+    if (!added.ok()) return ReportFailure(arguments, added);
   }
-  if (!WantsJson(arguments) && !table.empty()) {
-    std::cout << FormatTable(rows.columns(), table);
-  }
+  if (!WantsJson(arguments) && table.size() > 0) std::cout << table.Take();
   return exit_code;
 }
 
@@ -123,19 +96,16 @@ int PrintRows(const Arguments& arguments, const DynamicRows& rows,
 int RunViews(const Arguments& arguments) {
   const auto views = MakeClient(arguments)->List();
   if (!views.ok()) return ReportFailure(arguments, views.status());
+  const ProcessingTime now = Clock::System()->Now();
   std::vector<std::vector<std::string>> table;
   for (const ViewDescription& view : *views) {
     if (WantsJson(arguments)) {
-      std::cout << ViewLine(view);
+      std::cout << ViewLine(view, now);
     } else {
-      table.push_back(ViewCells(view));
+      table.push_back(ViewCells(view, now));
     }
   }
-  if (!WantsJson(arguments)) {
-    std::cout << FormatTable({"view", "key", "pipeline", "rows (about)",
-                              "position", "watermark", "event time"},
-                             table);
-  }
+  if (!WantsJson(arguments)) std::cout << FormatTable(ViewHeader(), table);
   return kExitOk;
 }
 
@@ -160,24 +130,21 @@ int RunScan(const Arguments& arguments) {
   if (!rows.ok()) return ReportFailure(arguments, rows.status());
   const int64_t limit = arguments.number("limit");
   const bool json = WantsJson(arguments);
-  std::vector<std::vector<std::string>> table;
+  RowTable table(rows->get());
   bool printed = false;
   const auto flush = [&] {
-    std::cout << FormatTable((*rows)->columns(), table);
-    table.clear();
+    std::cout << table.Take();
     printed = true;
   };
   int64_t count = 0;
   absl::Status bad;
-  const auto take = [&](const std::string& row) {
+  const auto take = [&](const FoundRow& row) {
     if (json) {
-      const auto line = RowLine(**rows, row);
+      const auto line = RowLine(**rows, row.row, row.finality);
       bad = line.status();
       if (line.ok()) std::cout << *line;
     } else {
-      auto cells = (*rows)->RowCells(row);
-      bad = cells.status();
-      if (cells.ok()) table.push_back(*std::move(cells));
+      bad = table.Add(row);
       if (table.size() >= kMaxTableRows) flush();
     }
     ++count;
@@ -190,7 +157,7 @@ int RunScan(const Arguments& arguments) {
   const auto position = client->Scan(view, page, take);
   if (!position.ok()) return ReportFailure(arguments, position.status());
   if (!bad.ok()) return ReportFailure(arguments, bad);
-  if (!json && (!table.empty() || !printed)) flush();
+  if (!json && (table.size() > 0 || !printed)) flush();
   std::cout << std::flush;
   return kExitOk;
 }

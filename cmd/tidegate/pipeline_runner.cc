@@ -93,6 +93,8 @@ class PipelineRunnerImpl : public PipelineRunner {
   void RunCheckpoints();
   void CheckpointIfDue();
   void RelayStatus();
+  // Rebuilding: the fold loop reports to hidden_, clients see served_.
+  void RelayWatermarks();
   void FinishRebuild();
   // What clients are told; a failure is the last word.
   void SetStatus(const absl::Status& status);
@@ -352,6 +354,10 @@ void PipelineRunnerImpl::RelayStatus() {
           : std::string(hidden.message()))));
 }
 
+void PipelineRunnerImpl::RelayWatermarks() {
+  if (rebuilding()) served_->SetWatermarks(hidden_->watermarks());
+}
+
 void PipelineRunnerImpl::FinishRebuild() {
   Failpoint("rebuild.before_switch");
   const absl::Status status = directory_->SetCurrent(build_);
@@ -378,6 +384,7 @@ void PipelineRunnerImpl::RunCheckpoints() {
   int64_t turn = 0;
   while (SleepUnlessStopping(kCheckpointPollMs)) {
     CheckpointIfDue();
+    RelayWatermarks();
     // A status is for people: not at every turn.
     if (loop_->CaughtUp() || turn++ % 50 == 0) RelayStatus();
   }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/suggest.h"
+#include "cmd/tidegate/ingest_metrics.h"
 #include "cmd/tidegate/pipeline_runner.h"
 #include "gateway/core/stats.h"
 #include "gateway/grpc/server.h"
@@ -140,24 +141,9 @@ absl::Status ServerAppImpl::Init() {
 
 void ServerAppImpl::CollectIngest(MetricSink* sink) const {
   for (const auto& runner : runners_) {
-    const MetricSink::Labels labels = {{"pipeline", runner->served()->name()}};
-    const FoldLoopStats& stats = runner->loop().stats();
-    const auto counter = [&](absl::string_view name, absl::string_view help,
-                             const std::atomic<int64_t>& value) {
-      sink->Counter(name, help, labels, static_cast<double>(value.load()));
-    };
-    counter("tidegate_records_total", "Kafka records consumed", stats.records);
-    counter("tidegate_record_bytes_total", "Bytes of keys and values consumed",
-            stats.bytes);
-    counter("tidegate_output_errors_total",
-            "Outputs that read NULL because their expression failed",
-            stats.output_errors);
-    counter("tidegate_bad_records_total", "Records that were not decodable",
-            stats.bad_records);
-    counter("tidegate_diverted_records_total",
-            "Records that a view could not take", stats.diverted);
-    sink->Gauge("tidegate_lag_records", "Records behind the ends last seen",
-                labels, static_cast<double>(stats.lag_records.load()));
+    const FoldLoop& loop = runner->loop();
+    CollectIngestMetrics(runner->served()->name(), loop.stats(),
+                         loop.DivertedEvents(), sink);
   }
 }
 

@@ -40,6 +40,15 @@ CREATE MATERIALIZED VIEW totals AS
   SELECT k, $AGGREGATE AS total FROM hits GROUP BY k;
 )sql";
 
+constexpr char kTimedViews[] = R"sql(
+CREATE SOURCE hits (k VARCHAR, n BIGINT, ts TIMESTAMPTZ,
+                    WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+  WITH (topic = 'hits') FORMAT PLAIN ENCODE JSON;
+CREATE MATERIALIZED VIEW totals AS
+  SELECT window_start, $AGGREGATE AS total
+  FROM TUMBLE(hits, ts, INTERVAL '1' MINUTE) GROUP BY window_start;
+)sql";
+
 class ServerAppTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -60,9 +69,10 @@ class ServerAppTest : public ::testing::Test {
 
   void CreateTopic() { ASSERT_TRUE(broker_->CreateTopic("hits", 2).ok()); }
 
-  void Hit(const std::string& key, int n) {
+  void Hit(const std::string& key, int n, int minute = 0) {
     const std::string value =
-        absl::StrCat("{\"k\":\"", key, "\",\"n\":", n, "}");
+        absl::StrCat("{\"k\":\"", key, "\",\"n\":", n,
+                     ",\"ts\":\"2013-01-01T00:0", minute, ":00Z\"}");
     KafkaMessage message;
     message.topic = "hits";
     message.key = key;
@@ -72,11 +82,12 @@ class ServerAppTest : public ::testing::Test {
   }
 
   absl::Status Start(const std::string& aggregate,
-                     std::vector<std::string> rebuild = {}) {
+                     std::vector<std::string> rebuild = {},
+                     const std::string& views = kViews) {
     app_.reset();
     ServerAppOptions options;
     CompileResult compiled =
-        CompileViews(absl::StrReplaceAll(kViews, {{"$AGGREGATE", aggregate}}));
+        CompileViews(absl::StrReplaceAll(views, {{"$AGGREGATE", aggregate}}));
     EXPECT_TRUE(compiled.ok());
     options.plans = std::move(compiled.plans);
     options.base_dir = ".";
@@ -97,8 +108,9 @@ class ServerAppTest : public ::testing::Test {
     if (!rows.ok()) return rows.status();
     std::string lines;
     const auto position =
-        client->Scan("totals", 100, [&](const std::string& row) {
-          lines += *(*rows)->RowJson(row);
+        client->Scan("totals", 100, [&](const client::FoundRow& row) {
+          absl::StrAppend(&lines, *(*rows)->RowJson(row.row),
+                          client::FinalityName(row.finality));
           return true;
         });
     if (!position.ok()) return position.status();
@@ -216,6 +228,29 @@ TEST_F(ServerAppTest, ASecondServerIsKeptFromARebuild) {
   EXPECT_EQ(second.code(), absl::StatusCode::kAborted) << second;
   EXPECT_THAT(second.message(), HasSubstr("in use by another process"));
   EXPECT_TRUE(std::filesystem::exists(data_dir_ + "/default/2"));
+}
+
+TEST_F(ServerAppTest, WindowsCloseAndViewsShowTheWatermark) {
+  CreateTopic();
+  Hit("a", 5);
+  // Enough keys for both partitions to come so far.
+  for (int i = 0; i < 20; ++i) Hit(absl::StrCat("k", i), 1, /*minute=*/2);
+  for (const std::vector<std::string>& rebuild :
+       {std::vector<std::string>{}, std::vector<std::string>{"totals"}}) {
+    ASSERT_TRUE(Start("sum(n)", rebuild, kTimedViews).ok());
+    WaitFor(R"({"window_start":"2013-01-01T00:00:00Z","total":5}final)"
+            R"({"window_start":"2013-01-01T00:02:00Z","total":20}provisional)");
+    const auto client = client::ViewClient::Create(app_->grpc_address(), 2'000);
+    const auto until = steady_clock::now() + kDeadline;
+    bool shown = false;
+    while (!shown && steady_clock::now() < until) {
+      const auto view = client->Describe("totals");
+      ASSERT_TRUE(view.ok()) << view.status();
+      shown = view->watermark_us.has_value() && view->partitions.size() == 2;
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+    EXPECT_TRUE(shown);
+  }
 }
 
 TEST_F(ServerAppTest, RebuildOfAnUnknownViewIsASuggestion) {

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "base/timestamp.h"
 #include "clients/cpp/subscriber.h"
 #include "clients/cpp/view_client.h"
 #include "cmd/tidegate/client_setup.h"
@@ -55,21 +56,22 @@ class LineScreen : public Screen {
  public:
   explicit LineScreen(const DynamicRows* rows) : rows_(rows) {}
   absl::Status Show(const Event& event) override {
-    if (!header_) {
-      header_ = true;
-      std::cout << "op       " << absl::StrJoin(rows_->columns(), "  ") << "\n";
-    }
     for (const Change& change : event.changes) {
+      PrintHeader(change.finality != client::Finality::kNone);
       const bool upsert = change.kind == Change::Kind::kUpsert;
-      ASSIGN_OR_RETURN(const std::vector<std::string> cells,
+      ASSIGN_OR_RETURN(std::vector<std::string> cells,
                        upsert ? rows_->RowCells(change.bytes)
                               : rows_->KeyCells(change.bytes));
+      if (change.finality != client::Finality::kNone) {
+        cells.emplace_back(client::FinalityName(change.finality));
+      }
       std::cout << (upsert ? "upsert   " : "deleted  ")
                 << absl::StrJoin(cells, "  ") << "\n";
     }
     if (event.kind == Event::Kind::kReset) {
       std::cout << "reset    " << event.cause << " " << event.detail << "\n";
     } else if (event.kind == Event::Kind::kSnapshotEnd) {
+      PrintHeader(false);
       std::cout << "-- the rows above are all; changes follow\n";
     }
     std::cout << std::flush;
@@ -77,6 +79,14 @@ class LineScreen : public Screen {
   }
 
  private:
+  // Once, with the first row: it shows whether the view has windows.
+  void PrintHeader(bool finality) {
+    if (header_) return;
+    header_ = true;
+    std::cout << "op       " << absl::StrJoin(rows_->columns(), "  ")
+              << (finality ? "  finality" : "") << "\n";
+  }
+
   const DynamicRows* const rows_;
   bool header_ = false;
 };
@@ -92,6 +102,9 @@ class TableScreen : public Screen {
         event.kind == Event::Kind::kReset ||
         (event.kind == Event::Kind::kConnected && event.token.empty());
     if (forget) held_.clear();
+    if (event.watermark_us.has_value()) {
+      watermark_ = "  watermark " + FormatTimestamp(*event.watermark_us);
+    }
     for (const Change& change : event.changes) RETURN_IF_ERROR(Apply(change));
     if (event.kind == Event::Kind::kDisconnected) {
       status_ = "disconnected: " + event.detail;
@@ -116,6 +129,10 @@ class TableScreen : public Screen {
       return absl::OkStatus();
     }
     ASSIGN_OR_RETURN(held_[key], rows_->RowCells(change.bytes));
+    if (change.finality != client::Finality::kNone) {
+      has_finality_ = true;
+      held_[key].emplace_back(client::FinalityName(change.finality));
+    }
     return absl::OkStatus();
   }
 
@@ -130,10 +147,11 @@ class TableScreen : public Screen {
       if (shown.size() + 5 >= size.ws_row) break;
       shown.push_back(cells);
     }
+    std::vector<std::string> header = rows_->columns();
+    if (has_finality_) header.emplace_back("finality");
     std::cout << "\x1b[H\x1b[2J" << view_ << "  " << held_.size() << " rows, "
-              << changes_ << " changes, " << status_ << "\n\n"
-              << FormatTable(rows_->columns(), shown, size.ws_col)
-              << std::flush;
+              << changes_ << " changes, " << status_ << watermark_ << "\n\n"
+              << FormatTable(header, shown, size.ws_col) << std::flush;
   }
 
   const std::string view_;
@@ -142,6 +160,8 @@ class TableScreen : public Screen {
   std::map<std::string, std::vector<std::string>> held_;
   int64_t changes_ = 0;
   std::string status_ = "connecting";
+  std::string watermark_;  // of the last message that had one
+  bool has_finality_ = false;
 };
 
 std::unique_ptr<Screen> MakeScreen(const Arguments& arguments,

@@ -72,6 +72,20 @@ void AppendMarker(const Event& event, std::string* out) {
   out->push_back('\n');
 }
 
+// "key":{…},"row":{…}, and "finality":"…" if there is one.
+absl::StatusOr<std::string> RowMembers(const client::DynamicRows& rows,
+                                       absl::string_view row,
+                                       client::Finality finality) {
+  ASSIGN_OR_RETURN(const std::string key, rows.KeyJsonOfRow(row));
+  ASSIGN_OR_RETURN(const std::string text, rows.RowJson(row));
+  std::string members = absl::StrCat("\"key\":", key, ",\"row\":", text);
+  if (finality != client::Finality::kNone) {
+    absl::StrAppend(&members, ",\"finality\":\"",
+                    client::FinalityName(finality), "\"");
+  }
+  return members;
+}
+
 }  // namespace
 
 void WritePosition(const client::StreamPosition& position, JsonWriter* json) {
@@ -88,10 +102,10 @@ void WritePosition(const client::StreamPosition& position, JsonWriter* json) {
 }
 
 absl::StatusOr<std::string> RowLine(const client::DynamicRows& rows,
-                                    absl::string_view row) {
-  ASSIGN_OR_RETURN(const std::string key, rows.KeyJsonOfRow(row));
-  ASSIGN_OR_RETURN(const std::string text, rows.RowJson(row));
-  return absl::StrCat("{\"key\":", key, ",\"row\":", text, "}\n");
+                                    absl::string_view row,
+                                    client::Finality finality) {
+  ASSIGN_OR_RETURN(const std::string members, RowMembers(rows, row, finality));
+  return absl::StrCat("{", members, "}\n");
 }
 
 absl::Status WatchLines::AppendConnect(const Event& event,
@@ -122,10 +136,9 @@ absl::Status WatchLines::AppendConnect(const Event& event,
 absl::Status WatchLines::AppendChange(const Change& change,
                                       std::string* out) const {
   if (change.kind == Change::Kind::kUpsert) {
-    ASSIGN_OR_RETURN(const std::string key, rows_->KeyJsonOfRow(change.bytes));
-    ASSIGN_OR_RETURN(const std::string row, rows_->RowJson(change.bytes));
-    absl::StrAppend(out, "{\"op\":\"upsert\",\"key\":", key, ",\"row\":", row,
-                    "}\n");
+    ASSIGN_OR_RETURN(const std::string members,
+                     RowMembers(*rows_, change.bytes, change.finality));
+    absl::StrAppend(out, "{\"op\":\"upsert\",", members, "}\n");
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const std::string key, rows_->KeyJson(change.bytes));

@@ -3,7 +3,10 @@
 //
 //   {"marker":"connect","view":"v","keys":[…],"resume":"…"|null,"position":…}
 //       at the start of every stream; with "resume":null, forget everything
-//   {"op":"upsert","key":{…},"row":{…}}
+//   {"op":"upsert","key":{…},"row":{…},"finality":"provisional"}
+//       or "final" or "corrected"; without it the view has no windows. As of
+//       the watermark that the server judged by, which the batch's marker has:
+//       a later one makes rows final without a line.
 //   {"op":"deleted"|"left","key":{…}}
 //   {"marker":"snapshot_end","position":{"incarnation":"…","partitions":[
 //       {"partition":0,"seq":12}]},"token":"…"}
@@ -30,6 +33,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "clients/cpp/dynamic_rows.h"
+#include "clients/cpp/finality.h"
 #include "clients/cpp/stream_cursor.h"
 
 namespace tidegate {
@@ -59,9 +63,10 @@ class WatchLines {
   const std::vector<std::string> keys_;
 };
 
-// {"key":{…},"row":{…}}: a line of `scan` and `get`.
+// {"key":{…},"row":{…},"finality":"…"}: a line of `scan` and `get`.
 absl::StatusOr<std::string> RowLine(const client::DynamicRows& rows,
-                                    absl::string_view row);
+                                    absl::string_view row,
+                                    client::Finality finality);
 // {"incarnation":"…","partitions":[…]}
 void WritePosition(const client::StreamPosition& position, JsonWriter* json);
 

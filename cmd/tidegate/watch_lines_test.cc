@@ -14,6 +14,7 @@ namespace {
 
 using client::Change;
 using client::Event;
+using client::Finality;
 using google::protobuf::FieldDescriptorProto;
 
 void AddField(const std::string& name, int number,
@@ -148,8 +149,48 @@ TEST_F(WatchLinesTest, MalformedRowsAreErrors) {
 }
 
 TEST_F(WatchLinesTest, RowLineOfScan) {
-  EXPECT_EQ(*RowLine(*rows_, Message(1, 5)),
+  EXPECT_EQ(*RowLine(*rows_, Message(1, 5), Finality::kNone),
             "{\"key\":{\"k\":1},\"row\":{\"k\":1,\"n\":5}}\n");
+  EXPECT_EQ(*RowLine(*rows_, Message(1, 5), Finality::kFinal),
+            "{\"key\":{\"k\":1},\"row\":{\"k\":1,\"n\":5},"
+            "\"finality\":\"final\"}\n");
+}
+
+// Finality is printed beside the row, and the checker knows it there.
+TEST_F(WatchLinesTest, Finality) {
+  Lines(Make(Event::Kind::kConnected));
+  Event end = Positioned(Event::Kind::kSnapshotEnd, 3);
+  end.watermark_us = 5;
+  Lines(end);
+  Event delta = Positioned(Event::Kind::kChanges, 4);
+  delta.ranges.push_back({0, 3, 4});
+  delta.watermark_us = 6;
+  for (const Finality finality :
+       {Finality::kProvisional, Finality::kFinal, Finality::kCorrected}) {
+    delta.changes.push_back({Change::Kind::kUpsert,
+                             Message(static_cast<uint64_t>(finality), 5),
+                             finality});
+  }
+  const std::string text = Lines(delta);
+  for (const char* part :
+       {"\"row\":{\"k\":1,\"n\":5},\"finality\":\"provisional\"}\n",
+        "\"row\":{\"k\":2,\"n\":5},\"finality\":\"final\"}\n",
+        "\"row\":{\"k\":3,\"n\":5},\"finality\":\"corrected\"}\n"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+  Event wrong = Positioned(Event::Kind::kChanges, 5);
+  wrong.ranges.push_back({0, 4, 5});
+  wrong.changes.push_back(
+      {Change::Kind::kUpsert, Message(2, 6), Finality::kFinal});
+  Lines(wrong);
+  Checker checker("h", nullptr);
+  int number = 0;
+  for (absl::string_view line : absl::StrSplit(all_, '\n', absl::SkipEmpty())) {
+    checker.AddLine(line, ++number);
+  }
+  ASSERT_EQ(checker.counts().violations, 1)
+      << ::testing::PrintToString(checker.violations());
+  EXPECT_NE(checker.violations()[0].find("h:7: final:"), std::string::npos);
 }
 
 }  // namespace

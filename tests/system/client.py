@@ -13,6 +13,8 @@ PB, STUBS = view_service_modules()
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
+# "provisional", "final" or "corrected"; None: the view has no windows.
+Finality = str | None
 
 _CALL_TIMEOUT_S = 30
 # Reconnect within the tests' patience; no HTTP proxy for loopback.
@@ -40,6 +42,14 @@ def to_python(message: Message) -> Row:
                 value = value.seconds * 1_000_000 + value.nanos // 1000
         row[column.name] = value
     return row
+
+
+def finality_of(value: int) -> Finality:
+    """What a tidegate.v1.Finality says."""
+    if value == PB.FINALITY_UNSPECIFIED:
+        return None
+    name: str = PB.Finality.Name(value)
+    return name.removeprefix("FINALITY_").lower()
 
 
 class ViewTypes:
@@ -84,6 +94,21 @@ class ViewTypes:
         return encoded
 
 
+def judged_rows(
+    types: ViewTypes, page: Any
+) -> Iterator[tuple[Row, Finality]]:
+    """The rows of a ScanResponse, each with its finality."""
+    said = [finality_of(value) for value in page.finality]
+    if said and len(said) != len(page.rows):
+        raise ContractViolation(
+            f"{len(page.rows)} rows with the finality of {len(said)}"
+        )
+    for row, finality in zip(
+        page.rows, said or [None] * len(page.rows), strict=True
+    ):
+        yield types.row(row), finality
+
+
 class Client:
     """One channel. Thread-safe, as the channel is."""
 
@@ -118,6 +143,12 @@ class Client:
     def get(
         self, types: ViewTypes, *keys: Key, **request: Any
     ) -> list[Row | None]:
+        return [row for row, _ in self.get_judged(types, *keys, **request)]
+
+    def get_judged(
+        self, types: ViewTypes, *keys: Key, **request: Any
+    ) -> list[tuple[Row | None, Finality]]:
+        """Each row, and whether it can still change."""
         answer = self.stub.Get(
             PB.GetRequest(
                 view=types.info.name,
@@ -127,13 +158,22 @@ class Client:
             timeout=_CALL_TIMEOUT_S,
         )
         return [
-            types.row(entry.row) if entry.HasField("row") else None
+            (types.row(entry.row), finality_of(entry.finality))
+            if entry.HasField("row")
+            else (None, None)
             for entry in answer.entries
         ]
 
     def scan(
         self, types: ViewTypes, page_size: int = 0, **request: Any
     ) -> Iterator[Row]:
+        for row, _ in self.scan_judged(types, page_size, **request):
+            yield row
+
+    def scan_judged(
+        self, types: ViewTypes, page_size: int = 0, **request: Any
+    ) -> Iterator[tuple[Row, Finality]]:
+        """Each row, and whether it can still change."""
         token = ""
         positions = set()
         while True:
@@ -149,8 +189,7 @@ class Client:
             positions.add(page.position.SerializeToString(deterministic=True))
             if len(positions) > 1:
                 raise ContractViolation("pages of one scan at two positions")
-            for row in page.rows:
-                yield types.row(row)
+            yield from judged_rows(types, page)
             token = page.next_page_token
             if not token:
                 return

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from system.client import PB, ViewTypes
+from system.client import PB, ViewTypes, finality_of
 from system.rfc3339 import format_micros
 
 
@@ -54,7 +54,11 @@ class HistoryWriter:
         if op == "upsert":
             row = self._types.row(change.upsert)
             key = self._types.key_of(row)
-            self._write(op=op, key=self._key(key), row=row)
+            line: dict[str, Any] = {"key": self._key(key), "row": row}
+            finality = finality_of(change.finality)
+            if finality is not None:
+                line["finality"] = finality
+            self._write(op=op, **line)
         else:
             key = self._types.key(getattr(change, op))
             self._write(op=op, key=self._key(key))

@@ -5,7 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from system.client import ContractViolation, Key, Row, ViewTypes
+from system.client import (
+    ContractViolation,
+    Finality,
+    Key,
+    Row,
+    ViewTypes,
+    finality_of,
+)
+
+# In the order in which a row goes through them.
+_FINALITIES = (None, "provisional", "final", "corrected")
 
 
 @dataclass
@@ -18,6 +28,9 @@ class Replica:
 
     types: ViewTypes
     rows: dict[Key, Row] = field(default_factory=dict)
+    # Of each row, as it was sent: a later watermark makes a row final without
+    # a word.
+    finality: dict[Key, Finality] = field(default_factory=dict)
     position: dict[int, int] | None = None
     token: bytes = b""
     live: bool = False  # the snapshot has ended
@@ -30,7 +43,7 @@ class Replica:
     on_delta: Callable[[Row | None, Row | None], None] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     _pending: list[Any] = field(default_factory=list)
-    _watermark_us: int | None = None
+    watermark_us: int | None = None
     _fresh_stream: bool = False
     # A snapshot continued after a lost stream may send a key again.
     _snapshot_resumed: bool = False
@@ -47,11 +60,12 @@ class Replica:
 
     def _forget(self) -> None:
         self.rows.clear()
+        self.finality.clear()
         self._pending.clear()
         self.position = None
         self.token = b""
         self.live = False
-        self._watermark_us = None
+        self.watermark_us = None
         self._snapshot_resumed = False
 
     def apply(self, response: Any) -> None:
@@ -94,6 +108,7 @@ class Replica:
             self._advance(response.ranges)
         elif self.live and self._pending:
             raise ContractViolation("changes without a range")
+        self._check_watermark(response)
         for change in self._pending:
             self._change(change)
         self._pending.clear()
@@ -107,7 +122,6 @@ class Replica:
             self.token = response.resume_token
         elif response.ranges or response.snapshot_end:
             raise ContractViolation("a range or snapshot end without a token")
-        self._check_watermark(response)
 
     def _advance(self, ranges: Any) -> None:
         if not self.live or self.position is None:
@@ -132,12 +146,16 @@ class Replica:
             if again and not self.live:
                 raise ContractViolation(f"{key} twice in one snapshot")
             before = self.rows.get(key)
+            finality = finality_of(change.finality)
+            self._check_finality(key, row, finality)
             self.rows[key] = row
+            self.finality[key] = finality
         elif kind in ("deleted", "left"):
             if not self.live and not self._snapshot_resumed:
                 raise ContractViolation(f"{kind} in a snapshot")
             key = self.types.key(getattr(change, kind))
             before = self.rows.pop(key, None)
+            self.finality.pop(key, None)
         else:
             raise ContractViolation("a change of no kind")
         if self.live:
@@ -145,16 +163,31 @@ class Replica:
             if self.on_delta is not None:
                 self.on_delta(before, row)
 
+    def _check_finality(self, key: Key, row: Row, finality: Finality) -> None:
+        if finality in ("final", "corrected") and self.watermark_us is None:
+            raise ContractViolation(f"{key} is {finality} at no watermark")
+        if not self.live or key not in self.rows:
+            return  # a snapshot that moves on may take it back
+        before = self.finality[key]
+        if _FINALITIES.index(finality) < _FINALITIES.index(before):
+            raise ContractViolation(f"{key} was {before}, then {finality}")
+        if (
+            before == "final"
+            and row != self.rows[key]
+            and finality != "corrected"
+        ):
+            raise ContractViolation(f"{key} was final, and has changed")
+
     def _check_watermark(self, response: Any) -> None:
         if not response.HasField("watermark"):
             return
         watermark = response.watermark.ToMicroseconds()
-        if self._watermark_us is not None and watermark < self._watermark_us:
+        if self.watermark_us is not None and watermark < self.watermark_us:
             raise ContractViolation(
-                f"the watermark moved back from {self._watermark_us}"
+                f"the watermark moved back from {self.watermark_us}"
                 f" to {watermark}"
             )
-        self._watermark_us = watermark
+        self.watermark_us = watermark
 
 
 def _position(position: Any) -> dict[int, int]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pb2
 
-from system.client import PB, ContractViolation, ViewTypes
+from system.client import PB, ContractViolation, ViewTypes, judged_rows
 from system.history import HistoryWriter
 from system.replica import Replica
 from system.tidegate import BINARY, checker
@@ -40,8 +40,11 @@ def _types() -> ViewTypes:
 TYPES = _types()
 
 
-def _upsert(key: str, n: int) -> Any:
-    return PB.Change(upsert=TYPES.row_class(k=key, n=n).SerializeToString())
+def _upsert(key: str, n: int, finality: str = "UNSPECIFIED") -> Any:
+    return PB.Change(
+        upsert=TYPES.row_class(k=key, n=n).SerializeToString(),
+        finality=f"FINALITY_{finality}",
+    )
 
 
 def _deleted(key: str) -> Any:
@@ -71,6 +74,12 @@ def _snapshot_end(seq: int = 10) -> Any:
     )
 
 
+def _judged(seconds: int, response: Any) -> Any:
+    """The response, with a watermark."""
+    response.watermark.seconds = seconds
+    return response
+
+
 def _delta(from_: int, to: int, *changes: Any, **fields: Any) -> Any:
     return PB.SubscribeResponse(
         ranges=[PB.Range(partition=0, to=to, **{"from": from_})],
@@ -98,6 +107,18 @@ def _reset() -> Any:
 
 START = [_snapshot(_upsert("a", 1), _upsert("b", 2)), _snapshot_end()]
 OPEN = "a new stream begins"
+# Rows of a view with windows: c can change, d cannot, e was amended.
+JUDGED = [
+    _judged(
+        5,
+        _snapshot(
+            _upsert("c", 1, "PROVISIONAL"),
+            _upsert("d", 2, "FINAL"),
+            _upsert("e", 3, "CORRECTED"),
+        ),
+    ),
+    _judged(5, _snapshot_end()),
+]
 
 GOOD: dict[str, tuple[list[Any], dict[str, int]]] = {
     "deltas": (
@@ -122,6 +143,19 @@ GOOD: dict[str, tuple[list[Any], dict[str, int]]] = {
         [*START, OPEN, _reset(), _snapshot(_upsert("c", 1)), _snapshot_end(20)],
         {"c": 1},
     ),
+    "finality": (
+        [
+            *JUDGED,
+            _judged(6, _delta(
+                10, 12, _upsert("c", 4, "FINAL"), _upsert("d", 5, "CORRECTED"),
+                _upsert("e", 6, "CORRECTED"),
+            )),
+            OPEN, _judged(6, _first(12)),
+            _delta(12, 13, _upsert("c", 4, "CORRECTED"), _deleted("d")),
+            _delta(13, 14, _upsert("d", 7, "PROVISIONAL")),
+        ],
+        {"c": 4, "d": 7, "e": 6},
+    ),
 }  # fmt: skip
 
 BAD: dict[str, list[Any]] = {
@@ -144,6 +178,22 @@ BAD: dict[str, list[Any]] = {
         _delta(10, 11, watermark={"seconds": 5}),
         _delta(11, 12, watermark={"seconds": 4}),
     ],
+    "watermark back after a resume": [
+        *JUDGED, OPEN, _judged(4, _delta(10, 10, position=_position(10))),
+    ],
+    "watermark back in a snapshot": [
+        _judged(5, _snapshot(_upsert("a", 1))),
+        _judged(4, _snapshot(_upsert("b", 1))),
+    ],
+    "a final row changed": [*JUDGED, _delta(10, 11, _upsert("d", 9, "FINAL"))],
+    "final, then provisional": [
+        *JUDGED, _delta(10, 11, _upsert("d", 2, "PROVISIONAL")),
+    ],
+    "corrected, then final": [
+        *JUDGED, OPEN, _first(10), _delta(10, 11, _upsert("e", 9, "FINAL")),
+    ],
+    "finality is lost": [*JUDGED, _delta(10, 11, _upsert("c", 9))],
+    "final at no watermark": [*START, _delta(10, 11, _upsert("c", 1, "FINAL"))],
     "changes without a range": [
         *START,
         PB.SubscribeResponse(changes=[_upsert("a", 2)], resume_token=b"x"),
@@ -152,7 +202,7 @@ BAD: dict[str, list[Any]] = {
         *START,
         PB.SubscribeResponse(fragment=True, resume_token=b"x"),
     ],
-}
+}  # fmt: skip
 
 
 def _feed(stream: list[Any]) -> Replica:
@@ -171,6 +221,32 @@ def test_a_good_stream(name: str) -> None:
     stream, rows = GOOD[name]
     replica = _feed(stream)
     assert {key[0]: row["n"] for key, row in replica.rows.items()} == rows
+
+
+def test_finality_is_held_beside_the_rows() -> None:
+    replica = _feed(JUDGED)
+    assert replica.finality == {
+        ("c",): "provisional",
+        ("d",): "final",
+        ("e",): "corrected",
+    }
+    assert replica.watermark_us == 5_000_000
+    replica.apply(_delta(10, 11, _deleted("d")))
+    assert ("d",) not in replica.finality
+    assert _feed(START).finality == {("a",): None, ("b",): None}
+
+
+def test_a_page_says_it_of_every_row_or_of_none() -> None:
+    rows = [change.upsert for change in JUDGED[0].changes]
+    said = [change.finality for change in JUDGED[0].changes]
+    judged = judged_rows(TYPES, PB.ScanResponse(rows=rows, finality=said))
+    assert [finality for _, finality in judged] == [
+        "provisional", "final", "corrected",
+    ]  # fmt: skip
+    plain = judged_rows(TYPES, PB.ScanResponse(rows=rows))
+    assert [finality for _, finality in plain] == [None] * 3
+    with pytest.raises(ContractViolation):
+        list(judged_rows(TYPES, PB.ScanResponse(rows=rows, finality=said[1:])))
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -208,6 +284,11 @@ def test_the_checker_reads_our_histories(tmp_path: Path) -> None:
     # Two histories that were told different rows at one position.
     done = checker(good["deltas"], good["fragments"])
     assert done.returncode == 1 and "state: other rows" in done.stdout
-    for name in ("a gap", "a range again", "two ends", "watermark back"):
+    for name in (
+        "a gap", "a range again", "two ends", "watermark back",
+        "watermark back after a resume", "a final row changed",
+        "final, then provisional", "corrected, then final",
+        "finality is lost", "final at no watermark",
+    ):  # fmt: skip
         done = checker(record(name, BAD[name]))
         assert done.returncode == 1, f"{name}: {done.stdout}"

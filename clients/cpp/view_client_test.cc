@@ -1,0 +1,136 @@
+#include "clients/cpp/view_client.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tidegate/v1/view_service.grpc.pb.h"
+
+namespace tidegate::client {
+namespace {
+
+using ::testing::ElementsAre;
+
+// Answers what it is told to.
+class CannedServer : public v1::ViewService::Service {
+ public:
+  CannedServer() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                             &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~CannedServer() override {
+    server_->Shutdown(std::chrono::system_clock::now());
+  }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  grpc::Status ListViews(grpc::ServerContext*, const v1::ListViewsRequest*,
+                         v1::ListViewsResponse* response) override {
+    *response->add_views() = view;
+    return grpc::Status::OK;
+  }
+  grpc::Status Get(grpc::ServerContext*, const v1::GetRequest*,
+                   v1::GetResponse* response) override {
+    *response = get;
+    return grpc::Status::OK;
+  }
+  grpc::Status Scan(grpc::ServerContext*, const v1::ScanRequest* request,
+                    v1::ScanResponse* response) override {
+    *response = pages[request->page_token().empty() ? 0 : 1];
+    return grpc::Status::OK;
+  }
+
+  v1::ViewInfo view;
+  v1::GetResponse get;
+  v1::ScanResponse pages[2];
+
+ private:
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+class ViewClientTest : public ::testing::Test {
+ protected:
+  // "ROW:FINALITY" of each, or the status.
+  std::vector<std::string> Scan() {
+    std::vector<std::string> rows;
+    const auto position = client_->Scan("v", 2, [&](const FoundRow& row) {
+      rows.push_back(row.row + ":" + std::string(FinalityName(row.finality)));
+      return true;
+    });
+    if (!position.ok()) rows.push_back(position.status().ToString());
+    return rows;
+  }
+
+  CannedServer server_;
+  const std::unique_ptr<ViewClient> client_ =
+      ViewClient::Create(server_.address(), 10'000);
+};
+
+TEST_F(ViewClientTest, GetSaysWhatCanStillChange) {
+  server_.get.add_entries()->set_row("a");
+  server_.get.add_entries();
+  server_.get.add_entries()->set_row("b");
+  server_.get.mutable_entries(2)->set_finality(v1::FINALITY_CORRECTED);
+  const auto found = client_->Get("v", {"1", "2", "3"});
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ((*found)[0]->row, "a");
+  EXPECT_EQ((*found)[0]->finality, Finality::kNone);
+  EXPECT_FALSE((*found)[1].has_value());
+  EXPECT_EQ((*found)[2]->row, "b");
+  EXPECT_EQ((*found)[2]->finality, Finality::kCorrected);
+}
+
+TEST_F(ViewClientTest, ScanSaysItOfEveryRow) {
+  server_.pages[0].add_rows("a");
+  server_.pages[0].add_rows("b");
+  server_.pages[0].set_next_page_token("more");
+  server_.pages[1].add_rows("c");
+  EXPECT_THAT(Scan(), ElementsAre("a:", "b:", "c:"));
+  server_.pages[0].add_finality(v1::FINALITY_FINAL);
+  server_.pages[0].add_finality(v1::FINALITY_PROVISIONAL);
+  server_.pages[1].add_finality(v1::FINALITY_CORRECTED);
+  EXPECT_THAT(Scan(), ElementsAre("a:final", "b:provisional", "c:corrected"));
+  server_.pages[1].add_finality(v1::FINALITY_FINAL);
+  EXPECT_THAT(Scan(), ElementsAre("a:final", "b:provisional",
+                                  ::testing::HasSubstr("1 rows with the "
+                                                       "finality of 2")));
+}
+
+TEST_F(ViewClientTest, ViewsComeWithTheirPartitions) {
+  server_.view.set_name("v");
+  server_.view.mutable_watermark()->set_seconds(-1);
+  server_.view.mutable_watermark()->set_nanos(500'000'000);
+  auto* partition = server_.view.add_partitions();
+  partition->set_topic("orders");
+  partition->set_partition(3);
+  partition->set_state(v1::PartitionWatermark::NO_EVENTS);
+  partition->set_holds_back(true);
+  partition = server_.view.add_partitions();
+  partition->set_topic("orders");
+  partition->set_partition(4);
+  partition->mutable_watermark()->set_seconds(7);
+  partition->set_state(v1::PartitionWatermark::ACTIVE);
+  const auto views = client_->List();
+  ASSERT_TRUE(views.ok()) << views.status();
+  const ViewDescription& view = views->front();
+  EXPECT_EQ(view.watermark_us, -500'000);
+  ASSERT_EQ(view.partitions.size(), 2u);
+  EXPECT_EQ(view.partitions[0].topic, "orders");
+  EXPECT_EQ(view.partitions[0].partition, 3u);
+  EXPECT_EQ(view.partitions[0].state, "no_events");
+  EXPECT_TRUE(view.partitions[0].holds_back);
+  EXPECT_FALSE(view.partitions[0].watermark_us.has_value());
+  EXPECT_EQ(view.partitions[1].watermark_us, 7'000'000);
+  EXPECT_EQ(view.partitions[1].state, "active");
+  EXPECT_FALSE(view.partitions[1].holds_back);
+}
+
+}  // namespace
+}  // namespace tidegate::client
