@@ -14,7 +14,33 @@ void AddTo(std::atomic<int64_t>* counter, int64_t n) {
                  std::memory_order_relaxed);
 }
 
+namespace {
+
+// What a letter for all of `views` is to be sent back for: for these alone,
+// since other pipelines write letters of their own. Of a record that was sent
+// back before, only for those it was sent to.
+std::string TargetOf(const std::vector<std::string>& views,
+                     const RawRecord& record) {
+  std::vector<Diverted> for_views;
+  auto sent_to = ParseReplayTarget(record.replay_views);
+  const bool narrowed = record.is_replay && sent_to.ok();
+  for (const std::string& view : views) {
+    Diverted one;
+    one.view = view;
+    if (narrowed) {
+      const auto found = sent_to->find(view);
+      if (found == sent_to->end()) continue;
+      one.windows = found->second;
+    }
+    for_views.push_back(std::move(one));
+  }
+  return FormatReplayTarget(for_views);
+}
+
+}  // namespace
+
 absl::Status Diverter::ForAll(const SourcePlan& source, const RawRecord& record,
+                              const std::vector<std::string>& views,
                               DivertReason reason, const absl::Status& why,
                               EventTime watermark) {
   const bool bad = reason == DivertReason::kUndecodable;
@@ -23,7 +49,7 @@ absl::Status Diverter::ForAll(const SourcePlan& source, const RawRecord& record,
   LogRecord(bad ? "bad record" : "record diverted", source, record,
             why.message());
   return Write(source, record, reason, std::string(why.message()), watermark,
-               {});
+               {}, TargetOf(views, record));
 }
 
 absl::Status Diverter::ForSome(const SourcePlan& source,
@@ -33,19 +59,21 @@ absl::Status Diverter::ForSome(const SourcePlan& source,
   AddTo(&stats_->diverted, 1);
   for (int r = 0; r < kDivertReasons; ++r) {
     const auto reason = static_cast<DivertReason>(r);
-    std::vector<Diverted> views;
+    std::vector<Diverted> for_views;
+    std::vector<std::string> views;
     std::vector<std::string> details;
     for (const Diverted& one : diverted) {
       if (one.reason != reason) continue;
       Count(source, one.view, reason);
-      views.push_back(one);
+      for_views.push_back(one);
+      views.push_back(one.view);
       details.push_back(absl::StrCat("view=", one.view, ": ", one.detail));
     }
     if (views.empty()) continue;
     std::string detail = absl::StrJoin(details, "; ");
     LogRecord("record diverted", source, record, detail);
-    RETURN_IF_ERROR(
-        Write(source, record, reason, std::move(detail), watermark, views));
+    RETURN_IF_ERROR(Write(source, record, reason, std::move(detail), watermark,
+                          std::move(views), FormatReplayTarget(for_views)));
   }
   return absl::OkStatus();
 }
@@ -97,7 +125,8 @@ void Diverter::LogRecord(absl::string_view message, const SourcePlan& source,
 absl::Status Diverter::Write(const SourcePlan& source, const RawRecord& record,
                              DivertReason reason, std::string detail,
                              EventTime watermark,
-                             const std::vector<Diverted>& diverted) {
+                             std::vector<std::string> views,
+                             std::string replay_views) {
   if (source.dead_letter_topic.empty()) return absl::OkStatus();
   DeadLetter letter;
   letter.topic = source.dead_letter_topic;
@@ -107,12 +136,8 @@ absl::Status Diverter::Write(const SourcePlan& source, const RawRecord& record,
   letter.timestamp_ms = record.timestamp_ms;
   letter.reason = std::string(DivertReasonName(reason));
   letter.detail = std::move(detail);
-  for (const Diverted& one : diverted) letter.views.push_back(one.view);
-  letter.replay_views = FormatReplayTarget(diverted);
-  // What was sent back for some views, and is diverted whole, is for those.
-  if (diverted.empty() && record.is_replay) {
-    letter.replay_views = std::string(record.replay_views);
-  }
+  letter.views = std::move(views);
+  letter.replay_views = std::move(replay_views);
   letter.replay_origin = std::string(record.replay_origin);
   letter.watermark = watermark;
   letter.pipeline = pipeline_;

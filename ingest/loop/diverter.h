@@ -34,8 +34,10 @@ class Diverter {
         stats_(stats),
         pipeline_(std::move(pipeline)) {}
 
-  // No view takes the record: it could not be read, or is from the future.
+  // None of `views`, which are all of the pipeline's that read the source,
+  // takes the record: it could not be read, or is from the future.
   absl::Status ForAll(const SourcePlan& source, const RawRecord& record,
+                      const std::vector<std::string>& views,
                       DivertReason reason, const absl::Status& why,
                       EventTime watermark);
   // Some views did not take the record. One letter for each reason.
@@ -55,8 +57,8 @@ class Diverter {
              DivertReason reason);
   absl::Status Write(const SourcePlan& source, const RawRecord& record,
                      DivertReason reason, std::string detail,
-                     EventTime watermark,
-                     const std::vector<Diverted>& diverted);
+                     EventTime watermark, std::vector<std::string> views,
+                     std::string replay_views);
 
   static constexpr int kRecordLinesPerSecond = 5;
   static constexpr int kWaitLinesPerSecond = 1;

@@ -63,6 +63,7 @@ class FoldLoopImpl final : public FoldLoop {
   absl::Status Take(const RawRecord& record);
   absl::Status TakeNew(const RawRecord& record);
   absl::Status TakeReplayed(const RawRecord& record);
+  absl::StatusOr<bool> ReadTarget(const RawRecord& record);
   absl::StatusOr<bool> ReadEvent(const RawRecord& record, bool is_new);
   absl::Status Release(const RawRecord& record);
   // Commits what was taken, all of it but what waits for the watermark.

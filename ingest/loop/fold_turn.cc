@@ -81,24 +81,38 @@ absl::Status FoldLoopImpl::Take(const RawRecord& record) {
   return absl::OkStatus();
 }
 
-// Decodes into event_; false if the record was diverted instead.
+// Reads for whom a record that was sent back is, into replay_; false if for no
+// view of this pipeline.
+absl::StatusOr<bool> FoldLoopImpl::ReadTarget(const RawRecord& record) {
+  auto target = ParseReplayTarget(record.replay_views);
+  if (!target.ok()) return Annotate(target.status(), kReplayViewsHeader);
+  replay_ = *std::move(target);
+  const auto& views = parts_.pipeline->inputs()[record.topic].views;
+  return std::any_of(views.begin(), views.end(), [this](const auto& view) {
+    return replay_.count(view) > 0;
+  });
+}
+
+// Decodes into event_; false if the record was diverted instead, or is for
+// other pipelines.
 absl::StatusOr<bool> FoldLoopImpl::ReadEvent(const RawRecord& record,
                                              bool is_new) {
-  const SourcePlan& source = *inputs_[record.topic].source;
-  absl::Status read = inputs_[record.topic].reader->Read(record, &event_);
   // Without views, a record that was sent back is for all of them.
-  if (read.ok() && record.is_replay && !record.replay_views.empty()) {
-    auto target = ParseReplayTarget(record.replay_views);
-    read = Annotate(target.status(), kReplayViewsHeader);
-    if (target.ok()) {
-      replay_ = *std::move(target);
-      event_.replay = &replay_;
-    }
+  const bool targeted = record.is_replay && !record.replay_views.empty();
+  absl::StatusOr<bool> is_ours = true;
+  if (targeted) is_ours = ReadTarget(record);
+  if (is_ours.ok() && !*is_ours) return false;
+  absl::Status read = is_ours.status();
+  if (read.ok()) read = inputs_[record.topic].reader->Read(record, &event_);
+  if (read.ok()) {
+    if (targeted) event_.replay = &replay_;
+    return true;
   }
-  if (read.ok()) return true;
   if (is_new) {
-    RETURN_IF_ERROR(diverter_.ForAll(source, record, DivertReason::kUndecodable,
-                                     read, event_time_->watermark()));
+    RETURN_IF_ERROR(diverter_.ForAll(
+        *inputs_[record.topic].source, record,
+        parts_.pipeline->inputs()[record.topic].views,
+        DivertReason::kUndecodable, read, event_time_->watermark()));
   }
   return false;
 }
@@ -111,7 +125,9 @@ absl::Status FoldLoopImpl::TakeNew(const RawRecord& record) {
   ASSIGN_OR_RETURN(const bool future,
                    event_time_->DivertsAsFuture(event_, record.topic, now));
   if (future) {
-    return diverter_.ForAll(source, record, DivertReason::kFuture,
+    return diverter_.ForAll(source, record,
+                            parts_.pipeline->inputs()[record.topic].views,
+                            DivertReason::kFuture,
                             absl::OutOfRangeError(absl::StrCat(
                                 "too far ahead of the clock: time=",
                                 FormatTimestamp(event_.order.time.value()),

@@ -293,6 +293,7 @@ class PipelineImpl final : public Pipeline {
       input.used_columns.resize(source.columns.size());
       for (const auto& view : views_) {
         if (view->plan->source != input.source) continue;
+        input.views.push_back(view->catalog->name);
         (view->plan->ordered ? route.ordered : route.views)
             .push_back(view.get());
         if (tables && view->catalog->state_id != ViewId()) {

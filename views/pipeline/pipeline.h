@@ -59,6 +59,7 @@ class Pipeline {
     // It bears on the watermark: a source that declares one, or a table that
     // declares one and is joined as of event time.
     bool has_watermark = false;
+    std::vector<std::string> views;  // that read it, by name
   };
   // Tables first.
   virtual const std::vector<Input>& inputs() const = 0;
