@@ -174,7 +174,7 @@ TEST_F(KeyedFoldTest, CurrentRowSeesUncommittedChanges) {
   EXPECT_EQ(FakeStore::Text(schema_, row), "1|10");
 }
 
-TEST_F(KeyedFoldTest, AdmitsWhatWherePassesWithoutAJoin) {
+TEST_F(KeyedFoldTest, AdmitsWhatWhereMayPassWithoutTheTable) {
   const auto admits = [this](Datum id, Datum x) {
     const Datum columns[] = {id, x};
     return fold_->Admits({.order = At(1, 0, 0), .columns = columns});
@@ -190,6 +190,11 @@ TEST_F(KeyedFoldTest, AdmitsWhatWherePassesWithoutAJoin) {
   EXPECT_EQ(admits(Datum::Int(1), Datum::Int(0)).status().code(),
             absl::StatusCode::kOutOfRange);
   AddJoin(/*left=*/false);
+  EXPECT_FALSE(admits(Datum::Int(1), Datum::Int(50)).value());
+  // What the table has is known only as the event is folded.
+  plan_.where = Compare(Op::kEqual, Column(3, Type::kVarchar),
+                        Constant(Type::kVarchar, Datum::Text("x")));
+  Start();
   EXPECT_TRUE(admits(Datum::Int(1), Datum::Int(50)).value());
   EXPECT_EQ(store_.lookups, 0);
 }
