@@ -2,6 +2,9 @@
 # tidegate_binary (NAME SRCS … [DEPS …])
 # tidegate_test   (NAME SRCS … [DEPS …] [PURE] [TIMEOUT seconds])
 #
+# tidegate_embed(VAR FILE NAME): the header with the text of FILE as the string
+#   NAME; what uses it lists ${VAR} among its sources.
+#
 # Includes are written from the top of the tree ("views/plan/plan.h"). PURE
 # labels a test whose targets link neither gRPC nor RocksDB: ThreadSanitizer
 # runs those.
@@ -39,6 +42,22 @@ function(tidegate_binary name)
     target_link_libraries(${name} PRIVATE -Wl,--no-as-needed
                                           ${JEMALLOC_LIBRARY} -Wl,--as-needed)
   endif()
+endfunction()
+
+function(tidegate_embed variable file name)
+  get_filename_component(stem ${file} NAME)
+  string(REPLACE "." "_" stem ${stem})
+  cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR
+             BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE here)
+  get_filename_component(folder ${file} DIRECTORY)
+  set(header ${CMAKE_BINARY_DIR}/generated/${here}/${folder}/${stem}_text.h)
+  cmake_path(NORMAL_PATH header)
+  add_custom_command(
+    OUTPUT ${header}
+    COMMAND ${CMAKE_COMMAND} -DIN=${CMAKE_CURRENT_SOURCE_DIR}/${file}
+            -DOUT=${header} -DNAME=${name} -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+  set(${variable} ${header} PARENT_SCOPE)
 endfunction()
 
 function(tidegate_test name)

@@ -23,7 +23,36 @@ BenchOptions ToOptions(const Arguments& arguments) {
   options.rate = static_cast<int>(number("rate"));
   options.live_keys = number("live-keys");
   options.seconds = static_cast<int>(number("seconds"));
+  options.window_keys = number("window-keys");
+  options.queries = arguments.list("query");
+  options.nexmark.seed = static_cast<uint64_t>(arguments.number("seed"));
+  options.nexmark.event_rate = number("event-rate");
+  options.nexmark.out_of_order_us = number("out-of-order") * 1000;
   return options;
+}
+
+using Benchmark =
+    absl::StatusOr<std::vector<BenchEntry>> (*)(const BenchOptions&);
+
+Benchmark FindBenchmark(const std::string& name) {
+  if (name == "catchup") return BenchCatchup;
+  if (name == "live") return BenchLive;
+  if (name == "window-close") return BenchWindowClose;
+  if (name == "nexmark") return BenchNexmark;
+  return nullptr;
+}
+
+int RunGenerate(const Arguments& arguments, const BenchOptions& options) {
+  if (arguments.text("topic").empty()) {
+    PrintError("--generate-only needs --topic, which begins the topics' names");
+    return kExitUsage;
+  }
+  const absl::Status status =
+      GenerateNexmark(options, arguments.text("topic"), arguments.text("csv"),
+                      arguments.text("views-dir"));
+  if (status.ok()) return kExitOk;
+  PrintError(status.message());
+  return kExitNegative;
 }
 
 }  // namespace
@@ -35,13 +64,19 @@ int RunBench(const Arguments& arguments) {
     return RunBareConsumer(options.bootstrap_servers, arguments.text("topic"),
                            options.partitions, options.events);
   }
-  if (what != "catchup" && what != "live") {
-    PrintError(absl::StrCat("no benchmark \"", what,
-                            "\"; there are catchup and live"));
+  const Benchmark benchmark = FindBenchmark(what);
+  if (benchmark == nullptr) {
+    PrintError(
+        absl::StrCat("no benchmark \"", what,
+                     "\"; there are catchup, live, window-close and nexmark"));
     return kExitUsage;
   }
-  const auto entries =
-      what == "catchup" ? BenchCatchup(options) : BenchLive(options);
+  if (arguments.is_set("generate-only")) {
+    if (what == "nexmark") return RunGenerate(arguments, options);
+    PrintError("--generate-only belongs to nexmark");
+    return kExitUsage;
+  }
+  const auto entries = benchmark(options);
   if (!entries.ok()) {
     PrintError(entries.status().message());
     return kExitNegative;

@@ -270,32 +270,65 @@ constexpr char kBenchNotes[] =
     "live: from produce() to a subscriber, beside the same events consumed "
     "from\n"
     "Kafka directly at the same time.\n"
+    "window-close: from producing the event that completes a window of one\n"
+    "second to its rows at a subscriber, beside that event consumed directly.\n"
+    "nexmark: queries of Nexmark, each as catchup. With --generate-only, its\n"
+    "events and views alone.\n"
     "Topics are made for the run and left behind.\n";
 
+std::vector<Flag> NexmarkFlags() {
+  return {
+      {.name = "query",
+       .value_name = "QN",
+       .help = "nexmark: this one; default: all",
+       .repeated = true},
+      BenchNumber("event-rate", "nexmark: a second of event time", "10000"),
+      {.name = "out-of-order",
+       .type = FlagType::kDuration,
+       .help = "nexmark: events are less than so much older than their turn",
+       .default_value = "4s"},
+      BenchNumber("seed", "nexmark: what all events follow from", "1"),
+      {.name = "generate-only",
+       .type = FlagType::kSwitch,
+       .help = "nexmark: fill the topics and end"},
+      {.name = "csv",
+       .value_name = "FILE",
+       .help = "generate-only: also write the bids to FILE"},
+      {.name = "views-dir",
+       .value_name = "DIR",
+       .help = "generate-only: also write views.sql and nexmark.proto"}};
+}
+
 Command BenchCommand() {
-  return {.name = "bench",
-          .arguments = "catchup|live",
-          .summary = "Measure, beside the limit and in the same run.",
-          .min_arguments = 1,
-          .max_arguments = 1,
-          .flags = {{.name = "bootstrap-servers",
-                     .value_name = "HOST:PORT,...",
-                     .help = "Kafka",
-                     .required = true},
-                    {.name = "json",
-                     .value_name = "FILE",
-                     .help = "also write one JSON object a goal to FILE"},
-                    BenchNumber("rounds", "of both sides, interleaved", "5"),
-                    BenchNumber("partitions", "of the topic", "4"),
-                    BenchNumber("events", "catchup: in the topic", "5000000"),
-                    BenchNumber("keys", "catchup: distinct", "100000"),
-                    BenchNumber("rate", "live: events a second", "10000"),
-                    BenchNumber("live-keys", "live: distinct", "1000"),
-                    BenchNumber("seconds", "live: a round", "20"),
-                    {.name = "topic",
-                     .value_name = "TOPIC",
-                     .help = "bare-consumer: what to read"}},
-          .notes = kBenchNotes};
+  Command command{
+      .name = "bench",
+      .arguments = "catchup|live|window-close|nexmark",
+      .summary = "Measure, beside the limit and in the same run.",
+      .min_arguments = 1,
+      .max_arguments = 1,
+      .flags =
+          {{.name = "bootstrap-servers",
+            .value_name = "HOST:PORT,...",
+            .help = "Kafka",
+            .required = true},
+           {.name = "json",
+            .value_name = "FILE",
+            .help = "also write one JSON object a goal to FILE"},
+           BenchNumber("rounds", "of both sides, interleaved", "5"),
+           BenchNumber("partitions", "of the topic", "4"),
+           BenchNumber("events", "catchup, nexmark: in the topics", "5000000"),
+           BenchNumber("keys", "catchup: distinct", "100000"),
+           BenchNumber("rate", "live, window-close: events a second", "10000"),
+           BenchNumber("live-keys", "live: distinct", "1000"),
+           BenchNumber("window-keys", "window-close: distinct", "100"),
+           BenchNumber("seconds", "live, window-close: a round", "20"),
+           {.name = "topic",
+            .value_name = "TOPIC",
+            .help = "bare-consumer: what to read; generate-only: how the names "
+                    "of the topics begin"}},
+      .notes = kBenchNotes};
+  for (Flag& flag : NexmarkFlags()) command.flags.push_back(std::move(flag));
+  return command;
 }
 
 std::vector<Command> MakeCommands() {

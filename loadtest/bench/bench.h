@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "loadtest/bench/report.h"
+#include "loadtest/nexmark/generator.h"
 
 namespace tidegate {
 
@@ -16,14 +17,18 @@ struct BenchOptions {
   std::string bootstrap_servers;
   int rounds = 5;
   int partitions = 4;
+  int64_t events = 5'000'000;  // catchup, nexmark
   // catchup
-  int64_t events = 5'000'000;
   int64_t keys = 100'000;
   // live
   int rate = 10'000;  // events a second
   int64_t live_keys = 1'000;
   int seconds = 20;  // a round, after the warm-up
   int warm_up_seconds = 3;
+  int64_t window_keys = 100;  // window-close
+  // nexmark
+  std::vector<std::string> queries;  // none: all
+  NexmarkOptions nexmark;
 };
 
 // Reading a topic from its start: `serve` with its defaults beside librdkafka's
@@ -37,6 +42,26 @@ absl::StatusOr<std::vector<BenchEntry>> BenchCatchup(
 // events consumed from Kafka directly at the same time. Entries: live.p50 and
 // live.p99 (milliseconds), every event timed.
 absl::StatusOr<std::vector<BenchEntry>> BenchLive(const BenchOptions& options);
+
+// From before producing the event that completes the watermark of a one-second
+// window to each of the window's rows in a subscriber's hands, beside the same
+// event consumed from Kafka directly at the same time. Entries:
+// window-close.p50 and window-close.p99 (milliseconds).
+absl::StatusOr<std::vector<BenchEntry>> BenchWindowClose(
+    const BenchOptions& options);
+
+// Nexmark's queries, each alone in a server that reads the bids from the start,
+// beside librdkafka reading them. Entries for each query: nexmark.QUERY.rate
+// (bids/s) and nexmark.QUERY.cpu (as catchup.cpu, a bid).
+absl::StatusOr<std::vector<BenchEntry>> BenchNexmark(
+    const BenchOptions& options);
+
+// Nexmark's topics, named after `prefix`, filled and left there: the bids in
+// the file `csv` too (see NexmarkLoad), the views of the queries and
+// nexmark.proto in `views_dir`; both may be empty.
+absl::Status GenerateNexmark(const BenchOptions& options,
+                             const std::string& prefix, const std::string& csv,
+                             const std::string& views_dir);
 
 // The child process of BenchCatchup's other side; prints "start" and "done".
 int RunBareConsumer(const std::string& bootstrap_servers,

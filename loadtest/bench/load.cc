@@ -20,30 +20,13 @@ namespace {
 
 constexpr int kAdminTimeoutMs = 30'000;
 constexpr int kFlushTimeoutMs = 120'000;
+constexpr int kFullQueueWaitMs = 10;
 constexpr int kPollEvery = 1000;
 
 absl::Status ToStatus(rd_kafka_resp_err_t error, absl::string_view what) {
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat(what, ": ", rd_kafka_err2str(error)));
-}
-
-// Hands one record over, waiting while librdkafka's queue is full.
-absl::Status Produce(rd_kafka_t* handle, const OrderLoad& load, int partition,
-                     const std::string& key, const std::string& value) {
-  while (true) {
-    const rd_kafka_resp_err_t error = rd_kafka_producev(
-        handle, RD_KAFKA_V_TOPIC(load.topic.c_str()),
-        RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(key.data(), key.size()),
-        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
-        RD_KAFKA_V_END);
-    if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-      return ToStatus(error, "produce");
-    }
-    rd_kafka_poll(handle, 10);
-  }
 }
 
 }  // namespace
@@ -80,8 +63,31 @@ absl::Status CreateBenchTopic(const std::string& bootstrap_servers,
   return status;
 }
 
-absl::Status ProduceOrders(const OrderLoad& load,
-                           const std::function<void(int64_t)>& before) {
+absl::Status ProduceRecord(rd_kafka_s* handle, const std::string& topic,
+                           int partition, const std::string& key,
+                           const std::string& value) {
+  while (true) {
+    const rd_kafka_resp_err_t error = rd_kafka_producev(
+        handle, RD_KAFKA_V_TOPIC(topic.c_str()),
+        RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY(key.data(), key.size()),
+        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
+        RD_KAFKA_V_END);
+    if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+      return ToStatus(error, "produce");
+    }
+    rd_kafka_poll(handle, kFullQueueWaitMs);
+  }
+}
+
+absl::Status FlushRecords(rd_kafka_s* handle) {
+  return ToStatus(rd_kafka_flush(handle, kFlushTimeoutMs), "flush");
+}
+
+absl::Status ProduceOrders(
+    const OrderLoad& load,
+    const std::function<void(int64_t, int64_t)>& before) {
   ASSIGN_OR_RETURN(
       const BareHandle handle,
       MakeBareProducer({{"bootstrap.servers", load.bootstrap_servers},
@@ -99,14 +105,15 @@ absl::Status ProduceOrders(const OrderLoad& load,
     }
     const int64_t driver = i % load.keys;
     key = absl::StrCat(driver);
-    EncodeOrder(i, driver, Clock::System()->Now().value(), &value);
-    if (before != nullptr) before(i);
-    RETURN_IF_ERROR(Produce(handle.get(), load,
-                            static_cast<int>(driver % load.partitions), key,
-                            value));
+    const int64_t event_us = Clock::System()->Now().value();
+    EncodeOrder(i, driver, event_us, &value);
+    if (before != nullptr) before(i, event_us);
+    RETURN_IF_ERROR(ProduceRecord(handle.get(), load.topic,
+                                  PartitionOfDriver(driver, load.partitions),
+                                  key, value));
     if (load.rate > 0 || i % kPollEvery == 0) rd_kafka_poll(handle.get(), 0);
   }
-  return ToStatus(rd_kafka_flush(handle.get(), kFlushTimeoutMs), "flush");
+  return FlushRecords(handle.get());
 }
 
 }  // namespace tidegate

@@ -7,12 +7,21 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "loadtest/bench/bare_handle.h"
 
 namespace tidegate {
 
 // A topic of its own; AlreadyExists if there is one.
 absl::Status CreateBenchTopic(const std::string& bootstrap_servers,
                               const std::string& topic, int partitions);
+
+// Hands one record over, waiting while librdkafka's queue is full; an empty key
+// is sent as such.
+absl::Status ProduceRecord(rd_kafka_s* handle, const std::string& topic,
+                           int partition, const std::string& key,
+                           const std::string& value);
+// Returns when everything handed over is acknowledged.
+absl::Status FlushRecords(rd_kafka_s* handle);
 
 struct OrderLoad {
   std::string bootstrap_servers;
@@ -26,10 +35,16 @@ struct OrderLoad {
 
 // Produces orders 0 … events-1 for drivers i mod keys, spread over partitions
 // by driver: so the n-th event (from 1) of driver d is order d + (n - 1) *
-// keys. `before` (may be null) is called with i right before produce(). Returns
-// when everything is acknowledged.
-absl::Status ProduceOrders(const OrderLoad& load,
-                           const std::function<void(int64_t)>& before);
+// keys. `before` (may be null) is called with i and its event time, which is
+// the clock's, right before produce(). Returns when everything is acknowledged.
+absl::Status ProduceOrders(
+    const OrderLoad& load,
+    const std::function<void(int64_t i, int64_t event_us)>& before);
+
+// The partition of a driver's orders.
+inline int PartitionOfDriver(int64_t driver, int partitions) {
+  return static_cast<int>(driver % partitions);
+}
 
 }  // namespace tidegate
 

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,6 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
-#include "loadtest/bench/workload.h"
 
 namespace tidegate {
 namespace {
@@ -54,6 +54,17 @@ class Socket {
 };
 
 }  // namespace
+
+absl::Status WriteBenchFiles(const std::string& dir, const BenchFiles& files) {
+  for (const auto& [name, text] : files) {
+    const std::string path = absl::StrCat(dir, "/", name);
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << text;
+    file.close();
+    if (!file) return absl::InternalError(absl::StrCat("cannot write ", path));
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::string> HttpGet(const std::string& address,
                                     const std::string& path) {
@@ -93,7 +104,7 @@ absl::StatusOr<std::string> HttpGet(const std::string& address,
 }
 
 absl::StatusOr<std::unique_ptr<ServerUnderTest>> ServerUnderTest::Start(
-    const std::string& bootstrap_servers, const std::string& topic) {
+    const std::string& bootstrap_servers, const BenchFiles& files) {
   std::unique_ptr<ServerUnderTest> server(new ServerUnderTest());
   std::string dir =
       (std::filesystem::temp_directory_path() / "tidegate-bench.XXXXXX")
@@ -102,13 +113,14 @@ absl::StatusOr<std::unique_ptr<ServerUnderTest>> ServerUnderTest::Start(
     return absl::ErrnoToStatus(errno, absl::StrCat("mkdtemp ", dir));
   }
   server->dir_ = dir;
-  RETURN_IF_ERROR(WriteBenchViews(dir, topic));
+  RETURN_IF_ERROR(WriteBenchFiles(dir, files));
   ASSIGN_OR_RETURN(
       server->child_,
       ChildProcess::Start(
-          {OwnBinary(), "serve", "--views", dir + "/views.sql",
-           "--bootstrap-servers", bootstrap_servers, "--data-dir",
-           dir + "/data", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"},
+          {OwnBinary(), "serve", "--views",
+           absl::StrCat(dir, "/", kBenchViewsFile), "--bootstrap-servers",
+           bootstrap_servers, "--data-dir", dir + "/data", "--listen",
+           "127.0.0.1:0", "--http", "127.0.0.1:0"},
           ChildOptions{.stderr_path = dir + "/log"}));
   const absl::StatusOr<std::string> line = server->child_->ReadLine();
   if (!line.ok()) {

@@ -1,4 +1,4 @@
-// `tidegate serve` with its defaults, as a child process, over the benchmark's
+// `tidegate serve` with its defaults, as a child process, over a benchmark's
 // views.
 #ifndef TIDEGATE_LOADTEST_BENCH_SERVER_UNDER_TEST_H_
 #define TIDEGATE_LOADTEST_BENCH_SERVER_UNDER_TEST_H_
@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,12 +15,18 @@
 
 namespace tidegate {
 
+// What lies beside each other when `serve` reads kBenchViewsFile: name, text.
+using BenchFiles = std::vector<std::pair<std::string, std::string>>;
+inline constexpr char kBenchViewsFile[] = "views.sql";
+
+absl::Status WriteBenchFiles(const std::string& dir, const BenchFiles& files);
+
 // Thread-compatible. Its files are under a directory of its own, removed at
 // the end.
 class ServerUnderTest {
  public:
   static absl::StatusOr<std::unique_ptr<ServerUnderTest>> Start(
-      const std::string& bootstrap_servers, const std::string& topic);
+      const std::string& bootstrap_servers, const BenchFiles& files);
   ~ServerUnderTest();
 
   const std::string& grpc_address() const { return grpc_address_; }

@@ -2,9 +2,8 @@
 
 #include <array>
 #include <bit>
-#include <fstream>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
 #include "base/coding.h"
 
@@ -24,28 +23,38 @@ message Order {
 }
 )";
 
-constexpr absl::string_view kViews = R"(CREATE SOURCE orders (
+// $0 is the topic, $1 the watermark's INTERVAL.
+constexpr absl::string_view kSource = R"(CREATE SOURCE orders (
   order_id BIGINT, driver_id BIGINT, region VARCHAR,
   amount DOUBLE PRECISION, ts TIMESTAMPTZ,
-  WATERMARK FOR ts AS ts - INTERVAL '2' SECOND
+  WATERMARK FOR ts AS ts - INTERVAL $1
 ) WITH (topic = '$0', key = 'driver_id')
   FORMAT PLAIN ENCODE PROTOBUF (message = 'bench.Order', file = 'order.proto');
+)";
 
+constexpr absl::string_view kTotals = R"(
 CREATE MATERIALIZED VIEW driver_totals AS
   SELECT driver_id, count(*) AS orders, sum(amount) AS total,
          last_value(region ORDER BY ts) AS region
   FROM orders GROUP BY driver_id;
 )";
 
+constexpr absl::string_view kSeconds = R"(
+CREATE MATERIALIZED VIEW driver_seconds AS
+  SELECT window_start, driver_id, count(*) AS orders
+  FROM TUMBLE(orders, ts, INTERVAL '1' SECOND)
+  GROUP BY window_start, driver_id EMIT ON WINDOW CLOSE;
+)";
+
 constexpr std::array<absl::string_view, 8> kRegions = {
     "north", "south", "east", "west", "centre", "harbour", "hills", "river"};
 
-absl::Status WriteFile(const std::string& path, absl::string_view text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) return absl::InternalError(absl::StrCat("cannot write ", path));
-  return absl::OkStatus();
+BenchFiles Files(absl::string_view topic, absl::string_view bound,
+                 absl::string_view views) {
+  std::string sql = absl::Substitute(kSource, topic, bound);
+  sql.append(views.data(), views.size());
+  return {{"order.proto", std::string(kProto)},
+          {kBenchViewsFile, std::move(sql)}};
 }
 
 }  // namespace
@@ -74,11 +83,12 @@ void EncodeOrder(int64_t order_id, int64_t driver_id, int64_t event_us,
   PutLengthPrefixed(out, "a ride across town");
 }
 
-absl::Status WriteBenchViews(const std::string& dir, absl::string_view topic) {
-  if (auto status = WriteFile(dir + "/order.proto", kProto); !status.ok()) {
-    return status;
-  }
-  return WriteFile(dir + "/views.sql", absl::Substitute(kViews, topic));
+BenchFiles TotalsViews(absl::string_view topic) {
+  return Files(topic, "'2' SECOND", kTotals);
+}
+
+BenchFiles SecondsViews(absl::string_view topic) {
+  return Files(topic, "'1' MILLISECOND", kSeconds);
 }
 
 }  // namespace tidegate

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "loadtest/bench/server_under_test.h"
 
 namespace tidegate {
 
@@ -14,9 +14,15 @@ namespace tidegate {
 void EncodeOrder(int64_t order_id, int64_t driver_id, int64_t event_us,
                  std::string* out);
 
-// Writes order.proto and views.sql into `dir`: count, sum and last value per
-// driver over `topic`.
-absl::Status WriteBenchViews(const std::string& dir, absl::string_view topic);
+// order.proto and views over `topic`: driver_totals has count, sum and last
+// value per driver.
+BenchFiles TotalsViews(absl::string_view topic);
+
+// order.proto and views over `topic`: driver_seconds counts the orders of each
+// driver in each second, and emits when the window closes; columns
+// window_start, driver_id, orders. The watermark is kOrderBoundUs behind.
+BenchFiles SecondsViews(absl::string_view topic);
+inline constexpr int64_t kOrderBoundUs = 1'000;
 
 }  // namespace tidegate
 

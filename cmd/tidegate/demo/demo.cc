@@ -21,7 +21,7 @@
 #include "cmd/tidegate/commands.h"
 #include "cmd/tidegate/demo/generator.h"
 #include "cmd/tidegate/demo/picture.h"
-#include "cmd/tidegate/demo/rides_sql.h"
+#include "cmd/tidegate/demo/rides_sql_text.h"
 #include "cmd/tidegate/server_app.h"
 #include "cmd/tidegate/signals.h"
 #include "ingest/kafka/embedded_broker.h"
