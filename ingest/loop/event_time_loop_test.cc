@@ -33,6 +33,18 @@ CREATE MATERIALIZED VIEW closed AS
   GROUP BY window_end EMIT ON WINDOW CLOSE;
 )sql";
 
+constexpr absl::string_view kMovingSql = R"sql(
+CREATE SOURCE trips (
+  id BIGINT, car VARCHAR, speed BIGINT, ts TIMESTAMPTZ,
+  WATERMARK FOR ts AS ts - INTERVAL '2' SECOND
+) WITH (topic = 'trips', dead.letter.topic = 'trips.dlq', idle.timeout = '5s')
+  FORMAT PLAIN ENCODE JSON;
+CREATE MATERIALIZED VIEW lately AS
+  SELECT car, count(*) AS n, max(speed) AS top
+  FROM SLIDING(trips, ts, INTERVAL '1' MINUTE, INTERVAL '10' SECOND)
+  GROUP BY car;
+)sql";
+
 constexpr absl::string_view kOrderedSql = R"sql(
 CREATE SOURCE trips (
   id BIGINT, car VARCHAR, speed BIGINT, ts TIMESTAMPTZ,
@@ -199,6 +211,49 @@ TEST_F(EventTimeLoopTest, IdlePartitionsLetWindowsCloseWithoutEvents) {
   clock_.AdvanceMs(1'000);
   TurnToTheEnd();
   EXPECT_THAT(Windows("closed"), ElementsAre("60|1"));
+}
+
+TEST_F(EventTimeLoopTest, AMovingAggregateShrinksWithoutNewEvents) {
+  Use(kMovingSql);
+  Trip(1, 0, 0, /*speed=*/90);
+  Trip(2, 15, 0, /*speed=*/50);
+  Trip(3, 32, 0, /*speed=*/40);
+  ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
+  clock_.AdvanceMs(5'000);
+  TurnToTheEnd();
+  EXPECT_EQ(WatermarkSeconds(), 30);
+  EXPECT_THAT(test_->Rows("lately"), ElementsAre("c|3|90"));
+  clock_.AdvanceMs(29'999);
+  TurnToTheEnd();
+  EXPECT_THAT(test_->Rows("lately"), ElementsAre("c|3|90"));
+  clock_.AdvanceMs(1);
+  TurnToTheEnd();
+  EXPECT_THAT(test_->Rows("lately"), ElementsAre("c|2|50"));
+  clock_.AdvanceMs(10'000);
+  TurnToTheEnd();
+  EXPECT_THAT(test_->Rows("lately"), ElementsAre("c|1|40"));
+  clock_.AdvanceMs(20'000);
+  TurnToTheEnd();
+  EXPECT_THAT(test_->Rows("lately"), IsEmpty());
+}
+
+TEST_F(EventTimeLoopTest, APartitionAddedWhileRunningIsWaitedFor) {
+  Use(kSql, 1);
+  Trip(1, 10, 0);
+  ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
+  EXPECT_EQ(WatermarkSeconds(), 8);
+  kafka_.AddPartitions("trips", 1);
+  clock_.AdvanceMs(options_.metadata_interval_ms);
+  Trip(2, 100, 0);
+  TurnToTheEnd();
+  // The new one has neither reported nor become idle.
+  EXPECT_EQ(WatermarkSeconds(), 8);
+  Trip(3, 30, 1);
+  TurnToTheEnd();
+  EXPECT_EQ(WatermarkSeconds(), 28);
+  EXPECT_THAT(kafka_.dead_letters(), IsEmpty());
 }
 
 TEST_F(EventTimeLoopTest, APartitionInErrorIsNeverIdle) {
