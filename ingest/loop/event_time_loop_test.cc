@@ -264,7 +264,7 @@ TEST_F(EventTimeLoopTest, APartitionInErrorIsNeverIdle) {
   TurnToTheEnd();
   EXPECT_EQ(WatermarkSeconds(), 8);
   kafka_.SetDown("trips", 1, true);
-  for (int minute = 0; minute < 5; ++minute) {
+  for (int64_t minute = 0; minute < 5; ++minute) {
     clock_.AdvanceMs(60'000);
     Trip(100 + minute, 100 * minute, 0);
     TurnToTheEnd();

@@ -71,7 +71,7 @@ void PutView(std::string* out, const CatalogView& view) {
   PutLengthPrefixed(out, view.event_time_column);
   PutVarint64(out, static_cast<uint64_t>(view.watermark_delay_us));
   PutVarint64(out, view.state_id.value());
-  PutVarint64(out, static_cast<uint64_t>(view.window_column + 1));
+  PutVarint64(out, static_cast<uint64_t>(int64_t{view.window_column} + 1));
   PutVarint64(out, static_cast<uint64_t>(view.window_add_us));
 }
 
