@@ -202,9 +202,10 @@ absl::Status FoldLoopImpl::Commit(EventTime watermark) {
     RETURN_IF_ERROR(event_time_->AdvanceTowards(
         watermark,
         [this](const RawRecord& record) { return Release(record); }));
-    RETURN_IF_ERROR(event_time_->Settle());
     advanced_ = true;
   }
+  // Even so: within a poll, records are taken after a commit that has to wait.
+  RETURN_IF_ERROR(event_time_->Settle());
   ASSIGN_OR_RETURN(const bool acknowledged,
                    diverter_.Acknowledged(options_.poll_timeout_ms));
   if (!acknowledged && !options_.policy.commit_unacknowledged) {

@@ -14,7 +14,7 @@ namespace tidegate {
 
 // Passes everything on to `disk`, asking `dies` before and after each step that
 // writes; once it says yes, nothing is written any more. Thread-compatible.
-class DyingStore final : public Store {
+class DyingStore : public Store {
  public:
   using Dies = std::function<bool(const std::string& step)>;
   DyingStore(Store* disk, Dies dies) : disk_(disk), dies_(std::move(dies)) {}

@@ -32,7 +32,7 @@ struct PipelineView {
   std::string lookup_row;
 };
 
-// Text columns of one input, whose sizes count toward kMaxCommitBytes, and the
+// Text columns of one input, whose sizes count toward a commit's, and the
 // views that read it.
 struct Route {
   std::vector<int> text_columns;
@@ -70,8 +70,9 @@ Diverted LateFor(const PipelineView& view, EventTime time, EventTime watermark,
 class PipelineImpl final : public Pipeline {
  public:
   PipelineImpl(const PlanSet* plans, const Catalog* catalog,
-               MaterializedStore* store)
-      : plans_(*plans),
+               MaterializedStore* store, CommitLimits limits)
+      : limits_(limits),
+        plans_(*plans),
         catalog_(*catalog),
         store_(store),
         committed_(store->positions()),
@@ -157,15 +158,15 @@ class PipelineImpl final : public Pipeline {
   }
 
   bool CommitDue() const override {
-    if (pending_bytes_ >= kMaxCommitBytes) return true;
+    if (pending_bytes_ >= limits_.bytes) return true;
     // An event touches at most `touched_per_event_` keys.
-    if (pending_events_ * touched_per_event_ < kMaxCommitKeys) return false;
+    if (pending_events_ * touched_per_event_ < limits_.keys) return false;
     size_t dirty = 0;
     for (const auto& view : views_) {
       dirty += view->fold->dirty_keys();
       if (view->versions != nullptr) dirty += view->versions->dirty_keys();
     }
-    return dirty >= kMaxCommitKeys;
+    return dirty >= limits_.keys;
   }
 
   absl::StatusOr<std::shared_ptr<const Commit>> CommitPending(
@@ -425,6 +426,7 @@ class PipelineImpl final : public Pipeline {
                                      : view->fold->DrainState(sink);
   }
 
+  const CommitLimits limits_;
   const PlanSet& plans_;
   const Catalog& catalog_;
   MaterializedStore* const store_;
@@ -461,8 +463,9 @@ absl::string_view DivertReasonName(DivertReason reason) {
 }
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(
-    const PlanSet* plans, const Catalog* catalog, MaterializedStore* store) {
-  auto pipeline = std::make_unique<PipelineImpl>(plans, catalog, store);
+    const PlanSet* plans, const Catalog* catalog, MaterializedStore* store,
+    CommitLimits limits) {
+  auto pipeline = std::make_unique<PipelineImpl>(plans, catalog, store, limits);
   RETURN_IF_ERROR_CTX(pipeline->Init(),
                       absl::StrCat("pipeline=", catalog->pipeline));
   return std::unique_ptr<Pipeline>(std::move(pipeline));

@@ -40,13 +40,23 @@ struct Diverted {
   std::vector<EventTime> windows;  // starts; kLate with windows only
 };
 
+inline constexpr size_t kMaxCommitKeys = 16 << 10;
+inline constexpr size_t kMaxCommitBytes = 4u << 20;
+
+// When a commit should come before more is folded.
+struct CommitLimits {
+  size_t keys = kMaxCommitKeys;    // changed ones
+  size_t bytes = kMaxCommitBytes;  // of the events folded
+};
+
 // Runs on the fold thread.
 class Pipeline {
  public:
   // Borrows all three; they must outlive the pipeline. `catalog` is the one in
   // the store.
   static absl::StatusOr<std::unique_ptr<Pipeline>> Create(
-      const PlanSet* plans, const Catalog* catalog, MaterializedStore* store);
+      const PlanSet* plans, const Catalog* catalog, MaterializedStore* store,
+      CommitLimits limits = {});
   virtual ~Pipeline() = default;
 
   // A source that this pipeline reads, and which of its columns to decode.
@@ -86,7 +96,7 @@ class Pipeline {
   virtual int64_t late_table_rows() const = 0;
 
   // A commit should come before more is folded: dirty keys or bytes are at
-  // their limit (kMaxCommitKeys, kMaxCommitBytes).
+  // their limit (CommitLimits).
   virtual bool CommitDue() const = 0;
   // Appends what changed since the last commit and the positions that belong
   // to it. Returns the commit, or null if neither rows nor positions changed.
@@ -98,9 +108,6 @@ class Pipeline {
   // division by zero), since the start.
   virtual int64_t output_errors() const = 0;
 };
-
-inline constexpr size_t kMaxCommitKeys = 16 << 10;
-inline constexpr size_t kMaxCommitBytes = 4u << 20;
 
 }  // namespace tidegate
 
