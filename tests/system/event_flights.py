@@ -79,12 +79,13 @@ FROM every ORDER BY turn, id;
 CREATE MACRO w() AS (SELECT max(ending) FROM extra) - {BOUND_US};
 CREATE MACRO late_w() AS (SELECT max(ending) FROM extra) - {LATE_BOUND_US};
 
+-- At whole minutes, as flights are: some change with a departure.
 CREATE TABLE desk_versions AS
 WITH every AS (
   SELECT carrier, n,
          first + n * 2 * {DAY}
-           + CAST(hash(carrier, n, 'since') % (2 * {DAY // 1000}) AS BIGINT)
-             * 1000 AS since,
+           + CAST(hash(carrier, n, 'since') % {2 * DAY // MINUTE} AS BIGINT)
+             * {MINUTE} AS since,
          CASE WHEN hash(carrier, n, 'desk') % 5 <> 0
               THEN 'desk ' || chr(CAST(65 + hash(carrier, n) % 9 AS INTEGER))
          END AS desk

@@ -161,6 +161,7 @@ def test_a_token_brings_exactly_what_was_missed(
         again = Replica(
             replica.types,
             rows=dict(replica.rows),
+            finality=dict(replica.finality),
             position=dict(position),
             token=token,
             live=True,
