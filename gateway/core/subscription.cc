@@ -115,6 +115,12 @@ ProcessingTime Subscription::progress_due() const {
                         spec_.progress_interval_ms * kMicrosPerMilli);
 }
 
+void Subscription::SkipTo(Seq seq, EventTime watermark) {
+  if (seq <= scanned_) return;
+  scanned_ = seq;
+  watermark_ = watermark;
+}
+
 absl::StatusOr<bool> Subscription::Next(ProcessingTime now,
                                         std::string* message) {
   message->clear();

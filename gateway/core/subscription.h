@@ -77,6 +77,17 @@ class Subscription {
   absl::StatusOr<bool> Next(ProcessingTime now, std::string* message);
   const MessageInfo& last_message() const { return info_; }
 
+  // At the head, with nothing to say but progress: then it need not be asked
+  // again before a commit concerns it, if SkipTo() tells it so.
+  bool settled() const {
+    return phase_ == Phase::kDeltas && at_head_ && !fragment_to_;
+  }
+  // No commit after the last one it has read, up to `seq` with `watermark`,
+  // changed a row of its filter. Requires settled().
+  void SkipTo(Seq seq, EventTime watermark);
+  Seq scanned() const { return scanned_; }
+  const SubscriptionFilter& filter() const { return spec_.filter; }
+
   // The transport has a message under way: do not call Next.
   void SetBlocked(bool blocked) { blocked_ = blocked; }
   SubscriberState state() const;

@@ -30,9 +30,11 @@ Broadcaster::Broadcaster(const ViewHub* hub, GatewayStats* stats,
       clock_(clock),
       max_subscribers_(max_subscribers),
       on_health_(std::move(on_health)),
-      on_tick_(std::move(on_tick)) {
+      on_tick_(std::move(on_tick)),
+      indexes_(hub->pipelines().size()) {
   for (ServedPipeline* pipeline : hub_->pipelines()) {
-    heads_.push_back(pipeline->store().head());
+    const auto rows = pipeline->store().HeadView();
+    told_.push_back({rows->seq(), rows->watermark()});
     pipeline->AddListener([waker = waker_] { waker->Wake(); });
   }
   thread_ = std::thread([this] { Run(); });
@@ -57,10 +59,18 @@ void Broadcaster::Stop() {
 bool Broadcaster::Add(std::shared_ptr<Driven> subscriber) {
   MutexLock lock(&mutex_);
   if (draining_ || subscribers_.size() >= max_subscribers_) return false;
-  const Driven* key = subscriber.get();
+  Driven* const key = subscriber.get();
+  IndexOf(*key).Add(key, key->filter());
   subscribers_.emplace(key, std::move(subscriber));
   snapshot_.reset();
   return true;
+}
+
+KeyIndex<Driven*>& Broadcaster::IndexOf(const Driven& subscriber) {
+  const std::vector<ServedPipeline*>& pipelines = hub_->pipelines();
+  const auto at =
+      std::find(pipelines.begin(), pipelines.end(), subscriber.pipeline());
+  return indexes_[static_cast<size_t>(at - pipelines.begin())];
 }
 
 void Broadcaster::Remove(const Driven* subscriber) {
@@ -69,6 +79,7 @@ void Broadcaster::Remove(const Driven* subscriber) {
   const auto at = subscribers_.find(subscriber);
   if (at == subscribers_.end()) return;
   last = std::move(at->second);
+  IndexOf(*last).Remove(last.get(), last->filter());
   subscribers_.erase(at);
   snapshot_.reset();
   if (subscribers_.empty()) emptied_.SignalAll();
@@ -172,41 +183,80 @@ bool Broadcaster::WaitForWork() {
 
 void Broadcaster::PumpAll() {
   const std::vector<ServedPipeline*>& pipelines = hub_->pipelines();
-  std::vector<const ServedPipeline*> moved;
   for (size_t i = 0; i < pipelines.size(); ++i) {
-    const bool failed = !pipelines[i]->status().ok();
-    if (pipelines[i]->store().head() > heads_[i]) {
-      ObserveCommits(i);
-      moved.push_back(pipelines[i]);
-    } else if (failed) {
-      moved.push_back(pipelines[i]);  // its streams may have to end
-    }
+    while (pipelines[i]->store().head() > told_[i].head) Tell(i);
   }
   const ProcessingTime now = clock_->Now();
-  const std::shared_ptr<const Subscribers> all = Snapshot();
-  for (const auto& subscriber : *all) {
-    if (subscriber->due() <= now ||
-        std::find(moved.begin(), moved.end(), subscriber->pipeline()) !=
-            moved.end()) {
-      subscriber->Pump();
+  if (now < next_look_) return;
+  next_look_ = ProcessingTime(now.value() + kTickMs * 1000);
+  PumpDue(now);
+}
+
+void Broadcaster::Tell(size_t pipeline) {
+  const MaterializedStore& store = hub_->pipelines()[pipeline]->store();
+  const Seq head = store.head();
+  const Told before = told_[pipeline];
+  const auto commits = store.ReadLog(before.head, kObserveBytes);
+  if (!commits.ok() || commits->empty()) {
+    // Trimmed already: nobody knows whom it concerned.
+    const auto rows = store.HeadView();
+    told_[pipeline] = {rows->seq(), rows->watermark()};
+    stats_->pipeline(hub_->pipelines()[pipeline]->name()).commits +=
+        head.value() - before.head.value();
+    for (const auto& subscriber : *Snapshot()) {
+      if (subscriber->pipeline() == hub_->pipelines()[pipeline]) {
+        subscriber->Pump(before.head, before.watermark);
+      }
     }
+    return;
+  }
+  absl::flat_hash_set<Driven*> concerned;
+  Subscribers pumped;
+  {
+    MutexLock lock(&mutex_);
+    for (const auto& commit : *commits) {
+      indexes_[pipeline].Collect(*commit, &concerned);
+    }
+    pumped.reserve(concerned.size());
+    for (Driven* const subscriber : concerned) {
+      pumped.push_back(subscribers_.at(subscriber));
+    }
+  }
+  Count(pipeline, *commits);
+  told_[pipeline] = {commits->back()->seq(), commits->back()->watermark()};
+  for (const auto& subscriber : pumped) {
+    subscriber->Pump(before.head, before.watermark);
   }
 }
 
-void Broadcaster::ObserveCommits(size_t pipeline) {
-  const MaterializedStore& store = hub_->pipelines()[pipeline]->store();
+void Broadcaster::Count(
+    size_t pipeline,
+    const std::vector<std::shared_ptr<const Commit>>& commits) {
   PipelineStats& stats = stats_->pipeline(hub_->pipelines()[pipeline]->name());
-  const Seq head = store.head();
-  const auto commits = store.ReadLog(heads_[pipeline], kObserveBytes);
-  stats.commits += head.value() - heads_[pipeline].value();
-  heads_[pipeline] = head;
-  if (!commits.ok()) return;  // trimmed already: counted, not timed
-  for (const auto& commit : *commits) {
-    if (commit->seq() > head) break;
+  stats.commits += commits.size();
+  for (const auto& commit : commits) {
     stats.changes += commit->changes().size();
     if (commit->first_record_ms() == 0) continue;
     stats.produced_to_committed.Observe(commit->committed_at().value() -
                                         commit->first_record_ms() * 1000);
+  }
+}
+
+// Progress on schedule, and the end of streams whose pipeline has stopped.
+void Broadcaster::PumpDue(ProcessingTime now) {
+  const std::vector<ServedPipeline*>& pipelines = hub_->pipelines();
+  std::vector<bool> failed;
+  failed.reserve(pipelines.size());
+  for (ServedPipeline* pipeline : pipelines) {
+    failed.push_back(!pipeline->status().ok());
+  }
+  for (const auto& subscriber : *Snapshot()) {
+    const auto at =
+        std::find(pipelines.begin(), pipelines.end(), subscriber->pipeline());
+    const auto i = static_cast<size_t>(at - pipelines.begin());
+    if (subscriber->due() <= now || failed[i]) {
+      subscriber->Pump(told_[i].head, told_[i].watermark);
+    }
   }
 }
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "gateway/core/key_index.h"
 #include "gateway/core/stats.h"
 #include "views/pipeline/view_hub.h"
 
@@ -28,8 +29,13 @@ class Driven {
  public:
   virtual ~Driven() = default;
   virtual const ServedPipeline* pipeline() const = 0;
-  // Sends what there is to say, unless a write is under way.
-  virtual void Pump() = 0;
+  // Never changes.
+  virtual const SubscriptionFilter& filter() const = 0;
+  // Sends what there is to say, unless a write is under way. Goes on by itself
+  // until nothing is left; then it waits for the next Pump. If it waited
+  // already, no commit since up to `clean_to`, whose watermark is given,
+  // concerns it.
+  virtual void Pump(Seq clean_to, EventTime watermark) = 0;
   // Something may be due at this time without a commit.
   virtual ProcessingTime due() const = 0;
   virtual void BeginDrain(int64_t retry_after_ms) = 0;
@@ -84,7 +90,13 @@ class Broadcaster {
   bool WaitForWork();  // false when stopped
   void PumpAll();
   void FinishReads();
-  void ObserveCommits(size_t pipeline);
+  // Tells those whom the next commits of a pipeline concern.
+  void Tell(size_t pipeline);
+  void Count(size_t pipeline,
+             const std::vector<std::shared_ptr<const Commit>>& commits);
+  void PumpDue(ProcessingTime now);
+  KeyIndex<Driven*>& IndexOf(const Driven& subscriber)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReportHealth();
   std::shared_ptr<const Subscribers> Snapshot();
 
@@ -104,12 +116,20 @@ class Broadcaster {
   int64_t retry_after_ms_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unordered_map<const Driven*, std::shared_ptr<Driven>> subscribers_
       ABSL_GUARDED_BY(mutex_);
+  // By pipeline, as in the hub.
+  std::vector<KeyIndex<Driven*>> indexes_ ABSL_GUARDED_BY(mutex_);
   // A copy of subscribers_ for the thread to walk; null when out of date.
   std::shared_ptr<const Subscribers> snapshot_ ABSL_GUARDED_BY(mutex_);
   std::vector<WaitingRead> reads_ ABSL_GUARDED_BY(mutex_);
 
   // Of the broadcaster's thread.
-  std::vector<Seq> heads_;  // by pipeline, as last pumped
+  // By pipeline: the last commit that everyone concerned was told of.
+  struct Told {
+    Seq head;
+    EventTime watermark = kNoEventTime;
+  };
+  std::vector<Told> told_;
+  ProcessingTime next_look_;  // at what is due without a commit
   bool healthy_ = false;
   std::thread thread_;
 };

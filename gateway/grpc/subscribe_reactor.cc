@@ -22,6 +22,7 @@ SubscribeReactor::SubscribeReactor(std::unique_ptr<Subscription> subscription,
       stats_(stats),
       view_stats_(view_stats),
       clock_(clock),
+      filter_(subscription->filter()),
       subscription_(std::move(subscription)),
       counted_(SubscriberState::kCatchingUp) {
   ++view_stats_->subscribers[Index(counted_)];
@@ -37,7 +38,21 @@ void SubscribeReactor::Pump() {
     MutexLock lock(&mutex_);
     action = Decide();
   }
-  // Without the lock: gRPC may run a callback before these return.
+  Perform(action);
+}
+
+void SubscribeReactor::Pump(Seq clean_to, EventTime watermark) {
+  Action action;
+  {
+    MutexLock lock(&mutex_);
+    if (waiting_) subscription_->SkipTo(clean_to, watermark);
+    action = Decide();
+  }
+  Perform(action);
+}
+
+// Without the lock: gRPC may run a callback before these return.
+void SubscribeReactor::Perform(Action action) {
   if (action == Action::kWrite) StartWrite(&buffer_);
   if (action == Action::kFinish) Finish(status_);
 }
@@ -55,6 +70,7 @@ SubscribeReactor::Action SubscribeReactor::Decide() {
     return FinishWith(ToGrpcWithRetry(
         absl::UnavailableError("server is draining"), retry_after_ms_));
   }
+  waiting_ = false;
   const ProcessingTime now = clock_->Now();
   if (draining_ && !subscription_->mid_range()) {
     subscription_->Drain(now, retry_after_ms_, &message_);
@@ -67,6 +83,7 @@ SubscribeReactor::Action SubscribeReactor::Decide() {
     due_us_ = subscription_->progress_due().value();
     if (!*sent) {
       CountState();
+      waiting_ = subscription_->settled();
       const absl::Status status = pipeline_->status();
       if (absl::IsFailedPrecondition(status)) return FinishWith(ToGrpc(status));
       return Action::kNothing;

@@ -29,7 +29,10 @@ class SubscribeReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   ~SubscribeReactor() override;
 
   const ServedPipeline* pipeline() const override { return pipeline_; }
-  void Pump() override;
+  const SubscriptionFilter& filter() const override { return filter_; }
+  void Pump(Seq clean_to, EventTime watermark) override;
+  // Pump for what happened to this stream itself.
+  void Pump();
   ProcessingTime due() const override { return ProcessingTime(due_us_.load()); }
   void BeginDrain(int64_t retry_after_ms) override;
 
@@ -39,6 +42,7 @@ class SubscribeReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
  private:
   enum class Action { kNothing, kWrite, kFinish };
+  void Perform(Action action);
   Action Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Count(bool live) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -49,6 +53,7 @@ class SubscribeReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   GatewayStats* const stats_;
   ViewStats* const view_stats_;
   const Clock* const clock_;
+  const SubscriptionFilter& filter_;  // of subscription_
   std::atomic<int64_t> due_us_{0};
 
   // Taken before any lock of the store; no lock of the broadcaster is taken
@@ -57,6 +62,8 @@ class SubscribeReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   const std::unique_ptr<Subscription> subscription_ ABSL_PT_GUARDED_BY(mutex_);
   std::string message_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Had nothing to say, and is told of every commit that concerns it.
+  bool waiting_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
