@@ -390,6 +390,25 @@ TEST_F(EventTimeLoopTest, NothingIsReleasedBeforeAllIsReadAgain) {
   EXPECT_THAT(kafka_.dead_letters(), IsEmpty());
 }
 
+TEST_F(EventTimeLoopTest, ACommitThatHadToWaitHasWhatCameInItsPoll) {
+  Use(kOrderedSql);
+  kafka_.HoldAcknowledgements(true);
+  kafka_.Produce("trips", 0, 1, std::nullopt, "{nonsense");
+  // Makes a commit due in the middle of the poll.
+  kafka_.Produce("trips", 0, 1, std::nullopt,
+                 absl::StrCat(R"({"id":1,"car":")",
+                              std::string(kMaxCommitBytes, 'c'), "\"}"));
+  Trip(2, 30);
+  ASSERT_TRUE(Start().ok());
+  ASSERT_TRUE(loop_->Turn().ok());
+  EXPECT_EQ(Position("trips").next_offset, Offset(0));
+  kafka_.HoldAcknowledgements(false);
+  TurnToTheEnd();
+  EXPECT_EQ(Position("trips").next_offset, Offset(3));
+  EXPECT_EQ(Position("trips").max_event_time, EventTime(Us(30)));
+  EXPECT_LE(Position("trips").replay_from, Offset(2));
+}
+
 TEST_F(EventTimeLoopTest, AnExpressionThatFailsOnReleaseDivertsTheRecord) {
   Use(kOrderedSql);
   const Offset bad = Trip(1, 0, 0, /*speed=*/0);
