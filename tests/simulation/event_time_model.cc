@@ -144,15 +144,16 @@ void EventTimeModel::TakeTableRow(const SimRecord& record) {
   versions.push_back(std::move(version));
 }
 
-// A deletion that the watermark has reached is forgotten with its key, unless a
-// newer version waits above the watermark.
+// A deletion below the watermark is forgotten with its key, unless a newer
+// version waits above the watermark.
 void EventTimeModel::ForgetDeletion(std::vector<Version>* versions) const {
   const Version* newest = nullptr;
   for (const Version& version : *versions) {
     if (!watermark().has_value() || version.from > *watermark()) return;
     if (newest == nullptr || newest->order < version.order) newest = &version;
   }
-  if (newest != nullptr && !newest->row.has_value()) versions->clear();
+  if (newest == nullptr || newest->row.has_value()) return;
+  if (std::get<0>(newest->order) < *watermark()) versions->clear();
 }
 
 void EventTimeModel::Offer(size_t v, const SimRecord& record) {

@@ -157,7 +157,12 @@ class VersionedTableImpl final : public VersionedTable {
     const auto above = FirstAfter(watermark_, &versions);
     if (above == versions.begin()) return false;
     auto first_kept = std::prev(above);
-    if (first_kept->deleted && above == versions.end()) first_kept = above;
+    // A deletion at the watermark may still be tied with a row in time, which
+    // comes before it by EventOrder.
+    if (first_kept->deleted && first_kept->order.time < watermark_ &&
+        above == versions.end()) {
+      first_kept = above;
+    }
     if (first_kept == versions.begin()) return false;
     versions.erase(versions.begin(), first_kept);
     return true;
@@ -182,9 +187,12 @@ class VersionedTableImpl final : public VersionedTable {
   }
 
   void AddSuccession(const Version& version, const Entry& entry) {
-    // Those at or below the watermark are pruned at once.
+    // What has come by now is pruned at once.
     if (version.order.time > watermark_) {
       successions_.Add(version.order.time, entry.key);
+    }
+    if (version.deleted && version.order.time >= watermark_) {
+      successions_.Add(Later(version.order.time, 1), entry.key);
     }
   }
 
@@ -193,8 +201,9 @@ class VersionedTableImpl final : public VersionedTable {
   std::vector<Type> key_types_;
   KeyCache<State> cache_;
   EventTime watermark_ = kNoEventTime;
-  // Of the keys changed since the start: when one version succeeds another. At
-  // most two for each change at a time that is still above the watermark.
+  // Of the keys changed since the start: when one version succeeds another, and
+  // when a deletion is needless. At most four for each change at a time that is
+  // not yet below the watermark.
   TimeIndex successions_;
   int64_t late_rows_ = 0;
 

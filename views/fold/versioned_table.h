@@ -18,7 +18,7 @@ namespace tidegate {
 
 // Per primary key the versions from the newest at or below the watermark
 // upwards, ordered by EventOrder; older ones are forgotten as the watermark
-// passes their successor. A deletion that the watermark has reached is
+// passes their successor. A deletion below the watermark is
 // forgotten with its key, unless a newer version is there: so a late row older
 // than that deletion counts as new. A key that was not touched since the start
 // is cleared of what it no longer needs when it is touched, which shows in

@@ -109,6 +109,9 @@ TEST_F(VersionedTableTest, PartitionThenOffsetDecideATie) {
   EXPECT_EQ(Name(1, 9), "none");
   Advance(10);
   Commit();
+  EXPECT_EQ(store_.rows.size(), 1u);  // one more may be tied with it
+  Advance(11);
+  Commit();
   EXPECT_TRUE(store_.rows.empty());
 }
 
@@ -148,9 +151,12 @@ TEST_F(VersionedTableTest, ADeletedKeyGoesAltogetherUnlessItComesBack) {
   Advance(19);
   EXPECT_EQ(Commit(), 0);
   Advance(20);
-  EXPECT_EQ(Commit(), 3);
+  EXPECT_EQ(Commit(), 2);  // "one" and "two" are forgotten
+  EXPECT_EQ(store_.rows.size(), 3u);
+  Advance(21);
+  EXPECT_EQ(Commit(), 2);
   EXPECT_EQ(store_.rows.size(), 1u);
-  EXPECT_EQ(Name(1, 20), "none");
+  EXPECT_EQ(Name(1, 21), "none");
   EXPECT_EQ(Name(2, 29), "none");
   EXPECT_EQ(Name(2, 30), "again");
   Advance(30);
@@ -189,6 +195,21 @@ TEST_F(VersionedTableTest, ALateRowIsTheNewestFromTheWatermarkOn) {
   // The deletion is forgotten, so what is older counts as new.
   Put(2, "two", 15);
   EXPECT_EQ(Name(2, 50), "two");
+}
+
+TEST_F(VersionedTableTest, ADeletionAtTheWatermarkStandsAgainstATie) {
+  Put(1, "one", 10);
+  const EventOrder before = At(20, 0, offset_++);
+  Put(1, std::nullopt, 20);
+  Advance(20);
+  // At the watermark is in time, and comes before the deletion.
+  Put(Datum::Int(1), "tied", before);
+  EXPECT_EQ(table_->late_rows(), 0);
+  EXPECT_EQ(Name(1, 20), "none");
+  EXPECT_EQ(Name(1, 90), "none");
+  Advance(21);
+  EXPECT_EQ(Commit(), 0);
+  EXPECT_TRUE(store_.rows.empty());
 }
 
 TEST_F(VersionedTableTest, KeysOfBeforeTheStartArePrunedWhenTouched) {
@@ -287,7 +308,8 @@ struct Model {
       if (version.order.time > EventTime(watermark)) needed.push_back(version);
     }
     const ModelVersion* const now = AsOf(found->second, watermark);
-    if (now != nullptr && (now->name || !needed.empty())) {
+    if (now != nullptr && (now->name || !needed.empty() ||
+                           now->order.time == EventTime(watermark))) {
       needed.push_back(*now);
     }
     return needed;

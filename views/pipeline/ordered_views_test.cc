@@ -226,9 +226,11 @@ TEST_F(OrderedViewsTest, VersionsAreForgottenBehindTheWatermark) {
   CommitAt(0);
   EXPECT_EQ(States("drivers"), 2);
   CommitAt(20);
+  EXPECT_EQ(States("drivers"), 2);  // a row at 20 may still come
+  CommitAt(21);
   EXPECT_EQ(States("drivers"), 1);
   DeleteDriver(1, 40);
-  CommitAt(40);
+  CommitAt(41);
   EXPECT_EQ(States("drivers"), 0);
   EXPECT_THAT(test_->Rows("drivers"), IsEmpty());
 }
