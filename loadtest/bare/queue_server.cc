@@ -1,0 +1,215 @@
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "loadtest/bare/bare_server.h"
+#include "loadtest/bare/publisher.h"
+#include "tidegate/v1/view_service.grpc.pb.h"
+
+namespace tidegate::bare {
+namespace {
+
+// No method is synchronous: such have threads and queues of their own.
+using Service = v1::ViewService::WithRawMethod_Subscribe<
+    v1::ViewService::WithAsyncMethod_ListViews<
+        v1::ViewService::WithAsyncMethod_DescribeView<
+            v1::ViewService::WithAsyncMethod_Get<
+                v1::ViewService::WithAsyncMethod_Scan<
+                    v1::ViewService::WithAsyncMethod_Session<
+                        v1::ViewService::Service>>>>>>;
+
+// One subscriber; of the queue's thread. Its only operation under way at a time
+// has its own address as tag.
+struct Stream {
+  enum class State : uint8_t { kAccepting, kOpening, kIdle, kWriting, kGone };
+  grpc::ServerContext context;
+  grpc::ByteBuffer request;
+  grpc::ServerAsyncWriter<grpc::ByteBuffer> writer{&context};
+  State state = State::kAccepting;
+};
+
+class QueueServer : public BareServer {
+ public:
+  explicit QueueServer(const BareOptions& options)
+      : options_(options), publisher_(options), flat_message_(MakeMessage(0)) {}
+  ~QueueServer() override;
+  bool Listen();
+  int port() const override { return port_; }
+  absl::StatusOr<BareResult> Run() override;
+
+ private:
+  void Accept();
+  // Takes completions until then.
+  void DrainUntil(int64_t until_us);
+  void OnCompletion(Stream* stream, bool ok);
+  bool Send(Stream* stream, const grpc::ByteBuffer& message);
+  absl::Status WaitForStreams();
+  void PublishUntil(int64_t until_us);
+  void EndAll();
+
+  const BareOptions options_;
+  Publisher publisher_;
+  const grpc::ByteBuffer flat_message_;
+  int port_ = 0;
+  Service service_;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::Server> server_;
+  std::vector<std::unique_ptr<Stream>> streams_;
+  size_t open_ = 0;
+  size_t busy_ = 0;  // streams with an operation under way, accepting aside
+  int64_t messages_ = 0;
+  bool ending_ = false;
+};
+
+QueueServer::~QueueServer() {
+  if (server_ != nullptr) server_->Shutdown();
+  if (queue_ == nullptr) return;
+  queue_->Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->Next(&tag, &ok)) {
+  }
+}
+
+bool QueueServer::Listen() {
+  grpc::ServerBuilder builder;
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(),
+                           &port_);
+  builder.RegisterService(&service_);
+  queue_ = builder.AddCompletionQueue();
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port_ == 0) return false;
+  Accept();
+  return true;
+}
+
+void QueueServer::Accept() {
+  streams_.push_back(std::make_unique<Stream>());
+  Stream* const stream = streams_.back().get();
+  service_.RequestSubscribe(&stream->context, &stream->request, &stream->writer,
+                            queue_.get(), queue_.get(), stream);
+}
+
+void QueueServer::DrainUntil(int64_t until_us) {
+  const auto deadline =
+      std::chrono::system_clock::now() +
+      std::chrono::microseconds(std::max<int64_t>(until_us - NowUs(), 0));
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->AsyncNext(&tag, &ok, deadline) ==
+         grpc::CompletionQueue::GOT_EVENT) {
+    OnCompletion(static_cast<Stream*>(tag), ok);
+    if (NowUs() >= until_us) return;
+  }
+}
+
+void QueueServer::OnCompletion(Stream* stream, bool ok) {
+  if (stream->state == Stream::State::kAccepting) {
+    if (!ok) return;  // shutting down
+    stream->state = Stream::State::kOpening;
+    ++busy_;
+    stream->writer.SendInitialMetadata(stream);
+    if (streams_.size() < options_.streams) Accept();
+    return;
+  }
+  --busy_;
+  if (stream->state == Stream::State::kGone) return;
+  if (!ok) {
+    stream->state = Stream::State::kGone;
+    return;
+  }
+  if (stream->state == Stream::State::kOpening) ++open_;
+  if (stream->state == Stream::State::kWriting) ++messages_;
+  const bool again = stream->state == Stream::State::kWriting &&
+                     options_.pattern == Pattern::kFlat && !ending_;
+  stream->state = Stream::State::kIdle;
+  if (again) Send(stream, flat_message_);
+}
+
+bool QueueServer::Send(Stream* stream, const grpc::ByteBuffer& message) {
+  if (stream->state != Stream::State::kIdle) return false;
+  stream->state = Stream::State::kWriting;
+  ++busy_;
+  stream->writer.Write(message, stream);
+  return true;
+}
+
+absl::Status QueueServer::WaitForStreams() {
+  const int64_t deadline_us = NowUs() + options_.open_timeout_us;
+  while (open_ < options_.streams) {
+    if (NowUs() > deadline_us) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "only ", open_, " of ", options_.streams, " streams came"));
+    }
+    DrainUntil(NowUs() + kTickUs);
+  }
+  return absl::OkStatus();
+}
+
+void QueueServer::PublishUntil(int64_t until_us) {
+  while (true) {
+    const int64_t now_us = NowUs();
+    if (now_us >= until_us) return;
+    if (now_us >= publisher_.next_us()) {
+      publisher_.Publish(now_us,
+                         [&](size_t stream, const grpc::ByteBuffer& message) {
+                           return Send(streams_[stream].get(), message);
+                         });
+    }
+    DrainUntil(publisher_.next_us());
+  }
+}
+
+void QueueServer::EndAll() {
+  constexpr int64_t kGraceUs = 2'000'000;
+  ending_ = true;
+  const int64_t deadline_us = NowUs() + kGraceUs;
+  while (busy_ > 0 && NowUs() < deadline_us) DrainUntil(NowUs() + kTickUs);
+  for (const auto& stream : streams_) {
+    if (stream->state != Stream::State::kIdle) continue;
+    stream->state = Stream::State::kGone;
+    ++busy_;
+    stream->writer.Finish(grpc::Status::OK, stream.get());
+  }
+  while (busy_ > 0 && NowUs() < deadline_us) DrainUntil(NowUs() + kTickUs);
+}
+
+absl::StatusOr<BareResult> QueueServer::Run() {
+  BareResult result;
+  result.rss_before_kb = RssKb();
+  if (const absl::Status status = WaitForStreams(); !status.ok()) {
+    return status;
+  }
+  result.rss_open_kb = RssKb();
+  if (options_.pattern == Pattern::kFlat) {
+    for (const auto& stream : streams_) Send(stream.get(), flat_message_);
+  }
+  publisher_.Start(NowUs());
+  PublishUntil(NowUs() + options_.warm_up_us);
+  Meter meter;
+  meter.Begin(messages_, publisher_.skipped());
+  PublishUntil(NowUs() + options_.run_us);
+  meter.End(messages_, publisher_.skipped(), &result);
+  EndAll();
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BareServer>> MakeQueueServer(
+    const BareOptions& options) {
+  auto server = std::make_unique<QueueServer>(options);
+  if (!server->Listen()) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options.listen));
+  }
+  return server;
+}
+
+}  // namespace tidegate::bare
