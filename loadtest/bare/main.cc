@@ -82,7 +82,7 @@ std::string ToJson(const BareResult& result) {
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "tidegate_push_bare: %s\n",
                std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) ? 64 : 1;
+  return absl::IsInvalidArgument(status) ? 2 : 1;
 }
 
 int Main() {
@@ -109,10 +109,10 @@ int main(int argc, char** argv) {
       "a gRPC server that streams one prebuilt message to every call of "
       "tidegate.v1.ViewService/Subscribe. Prints \"listening PORT\", and at "
       "the "
-      "end one JSON object. Exit codes: 0, 1 (it could not run), 64 (usage).");
+      "end one JSON object. Exit codes: 0, 1 (it could not run), 2 (usage).");
   if (absl::ParseCommandLine(argc, argv).size() > 1) {
     std::fprintf(stderr, "tidegate_push_bare: takes flags only; see --help\n");
-    return 64;
+    return 2;
   }
   return tidegate::bare::Main();
 }

@@ -164,7 +164,7 @@ int Main() {
   if (!options.ok()) {
     std::fprintf(stderr, "tidegate_swarm: %s\n",
                  std::string(options.status().message()).c_str());
-    return 64;
+    return 2;
   }
   struct sigaction action {};
   action.sa_handler = OnSignal;
@@ -190,10 +190,10 @@ int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
       "subscribes many times over and prints \"live SECONDS\" once every "
       "stream is live, then a report: one JSON object. Exit codes: 0, 1 (a "
-      "continuity violation, or it could not run), 64 (usage).");
+      "continuity violation, or it could not run), 2 (usage).");
   if (absl::ParseCommandLine(argc, argv).size() > 1) {
     std::fprintf(stderr, "tidegate_swarm: takes flags only; see --help\n");
-    return 64;
+    return 2;
   }
   return tidegate::swarm::Main();
 }
