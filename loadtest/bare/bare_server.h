@@ -22,9 +22,16 @@ enum class Pattern : uint8_t {
   kBurst,   // each update to all streams
 };
 
+// What tells the publishing thread that something is due.
+enum class Wake : uint8_t {
+  kClock,  // its own
+  kFold,   // another thread, as a commit does
+};
+
 struct BareOptions {
   std::string listen = "127.0.0.1:0";
   Pattern pattern = Pattern::kSpread;
+  Wake wake = Wake::kClock;
   size_t streams = 1'000;  // waits until so many are open
   int64_t rate = 20'000;   // deliveries a second, all streams together
   int64_t warm_up_us = 2'000'000;

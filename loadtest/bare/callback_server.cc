@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -71,6 +72,8 @@ class CallbackServer : public BareServer,
       const grpc::ByteBuffer* request) override;
   absl::Status WaitForStreams();
   void PublishUntil(int64_t until_us);
+  void Beat();
+  void WaitForBeat();
   void EndAll();
 
   const BareOptions options_;
@@ -82,6 +85,9 @@ class CallbackServer : public BareServer,
   std::atomic<int64_t> open_ = 0;
   Mutex mutex_;
   std::vector<std::unique_ptr<Reactor>> reactors_ ABSL_GUARDED_BY(mutex_);
+  Mutex beat_mutex_;
+  CondVar beat_;
+  bool beaten_ ABSL_GUARDED_BY(beat_mutex_) = false;
 };
 
 Reactor::Reactor(CallbackServer* server) : server_(server) {
@@ -165,16 +171,30 @@ void CallbackServer::PublishUntil(int64_t until_us) {
   while (true) {
     const int64_t now_us = NowUs();
     if (now_us >= until_us) return;
-    if (now_us < publisher_.next_us()) {
+    if (options_.wake == Wake::kFold) {
+      WaitForBeat();
+    } else if (now_us < publisher_.next_us()) {
       std::this_thread::sleep_for(
           std::chrono::microseconds(publisher_.next_us() - now_us));
       continue;
     }
-    publisher_.Publish(now_us,
+    publisher_.Publish(NowUs(),
                        [&](size_t stream, const grpc::ByteBuffer& message) {
                          return reactors[stream]->Send(message);
                        });
   }
+}
+
+void CallbackServer::Beat() {
+  MutexLock lock(&beat_mutex_);
+  beaten_ = true;
+  beat_.Signal();
+}
+
+void CallbackServer::WaitForBeat() {
+  MutexLock lock(&beat_mutex_);
+  while (!beaten_) beat_.Wait(&beat_mutex_);
+  beaten_ = false;
 }
 
 void CallbackServer::EndAll() {
@@ -198,6 +218,8 @@ absl::StatusOr<BareResult> CallbackServer::Run() {
     MutexLock lock(&mutex_);
     for (const auto& reactor : reactors_) reactor->Send(flat_message_);
   }
+  std::optional<Pulse> pulse;
+  if (options_.wake == Wake::kFold) pulse.emplace([this] { Beat(); });
   publisher_.Start(NowUs());
   PublishUntil(NowUs() + options_.warm_up_us);
   Meter meter;

@@ -50,6 +50,7 @@ class Clients {
   void OnCompletion(Call* call, bool ok);
   void OnLive();
 
+  const grpc::Slice empty_{""};  // a request without fields
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<Call>> calls_;
   std::chrono::steady_clock::time_point begin_;
@@ -123,7 +124,8 @@ void Clients::OnCompletion(Call* call, bool ok) {
   switch (call->state) {
     case Call::State::kStarting:
       call->state = Call::State::kAsking;
-      call->stream->WriteLast(grpc::ByteBuffer(), grpc::WriteOptions(), call);
+      call->stream->WriteLast(grpc::ByteBuffer(&empty_, 1),
+                              grpc::WriteOptions(), call);
       return;
     case Call::State::kAsking:
       call->state = Call::State::kHeaders;

@@ -20,6 +20,9 @@ ABSL_FLAG(std::string, api, "callback",
 ABSL_FLAG(std::string, pattern, "spread",
           "flat: as fast as it goes; spread: each update to one stream; burst: "
           "each update to all");
+ABSL_FLAG(std::string, wake, "clock",
+          "what tells the publishing thread that something is due; clock: its "
+          "own; fold: another thread, as a commit does");
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "HOST:PORT");
 ABSL_FLAG(int, streams, 1000, "waits until so many streams are open");
 ABSL_FLAG(int, rate, 20000, "deliveries a second, all streams together");
@@ -41,6 +44,12 @@ absl::StatusOr<std::unique_ptr<BareServer>> ServerFromFlags() {
     return absl::InvalidArgumentError(absl::StrCat(
         "--pattern is not flat, spread or burst: \"", pattern, "\""));
   }
+  const std::string wake = absl::GetFlag(FLAGS_wake);
+  if (wake != "clock" && wake != "fold") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--wake is neither clock nor fold: \"", wake, "\""));
+  }
+  if (wake == "fold") options.wake = Wake::kFold;
   if (absl::GetFlag(FLAGS_streams) < 1 || absl::GetFlag(FLAGS_rate) < 1) {
     return absl::InvalidArgumentError("--streams and --rate begin at 1");
   }
@@ -63,6 +72,7 @@ std::string ToJson(const BareResult& result) {
   json.BeginObject();
   json.Key("api").String(absl::GetFlag(FLAGS_api));
   json.Key("pattern").String(absl::GetFlag(FLAGS_pattern));
+  json.Key("wake").String(absl::GetFlag(FLAGS_wake));
   json.Key("streams").Int(absl::GetFlag(FLAGS_streams));
   json.Key("seconds").Double(result.seconds);
   json.Key("messages").Int(result.messages);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/coding.h"
@@ -69,6 +70,21 @@ void Publisher::Publish(
   for (; published_ < due; ++published_) {
     if (!send(static_cast<size_t>(published_ % streams), message)) ++skipped_;
   }
+}
+
+Pulse::Pulse(std::function<void()> beat)
+    : thread_([this, beat = std::move(beat)] {
+        auto next = std::chrono::steady_clock::now();
+        while (!stop_.load()) {
+          next += std::chrono::microseconds(kTickUs);
+          std::this_thread::sleep_until(next);
+          beat();
+        }
+      }) {}
+
+Pulse::~Pulse() {
+  stop_ = true;
+  thread_.join();
 }
 
 void Meter::Begin(int64_t messages, int64_t skipped) {

@@ -4,8 +4,11 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <thread>
 
 #include "absl/functional/function_ref.h"
 #include "loadtest/bare/bare_server.h"
@@ -39,6 +42,17 @@ class Publisher {
   int64_t next_us_ = 0;
   int64_t published_ = 0;  // deliveries, skipped ones too
   int64_t skipped_ = 0;
+};
+
+// Stands for the fold: a thread that calls `beat` every kTickUs until it dies.
+class Pulse {
+ public:
+  explicit Pulse(std::function<void()> beat);
+  ~Pulse();
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
 };
 
 // Snapshots of what the process has used, around the part that is measured.

@@ -1,8 +1,11 @@
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -49,7 +52,10 @@ class QueueServer : public BareServer {
   void OnCompletion(Stream* stream, bool ok);
   bool Send(Stream* stream, const grpc::ByteBuffer& message);
   absl::Status WaitForStreams();
+  void Publish();
   void PublishUntil(int64_t until_us);
+  // From another thread: gets the queue's thread out of its wait.
+  void Beat();
   void EndAll();
 
   const BareOptions options_;
@@ -64,6 +70,8 @@ class QueueServer : public BareServer {
   size_t busy_ = 0;  // streams with an operation under way, accepting aside
   int64_t messages_ = 0;
   bool ending_ = false;
+  std::atomic<bool> beaten_ = false;  // the alarm is on its way; its tag: this
+  grpc::Alarm alarm_;
 };
 
 QueueServer::~QueueServer() {
@@ -104,7 +112,12 @@ void QueueServer::DrainUntil(int64_t until_us) {
   bool ok = false;
   while (queue_->AsyncNext(&tag, &ok, deadline) ==
          grpc::CompletionQueue::GOT_EVENT) {
-    OnCompletion(static_cast<Stream*>(tag), ok);
+    if (tag == this) {
+      beaten_ = false;
+      Publish();
+    } else {
+      OnCompletion(static_cast<Stream*>(tag), ok);
+    }
     if (NowUs() >= until_us) return;
   }
 }
@@ -152,18 +165,29 @@ absl::Status QueueServer::WaitForStreams() {
   return absl::OkStatus();
 }
 
+void QueueServer::Publish() {
+  publisher_.Publish(NowUs(),
+                     [&](size_t stream, const grpc::ByteBuffer& message) {
+                       return Send(streams_[stream].get(), message);
+                     });
+}
+
 void QueueServer::PublishUntil(int64_t until_us) {
   while (true) {
     const int64_t now_us = NowUs();
     if (now_us >= until_us) return;
-    if (now_us >= publisher_.next_us()) {
-      publisher_.Publish(now_us,
-                         [&](size_t stream, const grpc::ByteBuffer& message) {
-                           return Send(streams_[stream].get(), message);
-                         });
+    if (options_.wake == Wake::kFold) {
+      DrainUntil(until_us);
+      continue;
     }
+    if (now_us >= publisher_.next_us()) Publish();
     DrainUntil(publisher_.next_us());
   }
+}
+
+void QueueServer::Beat() {
+  if (beaten_.exchange(true)) return;
+  alarm_.Set(queue_.get(), std::chrono::system_clock::now(), this);
 }
 
 void QueueServer::EndAll() {
@@ -190,12 +214,15 @@ absl::StatusOr<BareResult> QueueServer::Run() {
   if (options_.pattern == Pattern::kFlat) {
     for (const auto& stream : streams_) Send(stream.get(), flat_message_);
   }
+  std::optional<Pulse> pulse;
+  if (options_.wake == Wake::kFold) pulse.emplace([this] { Beat(); });
   publisher_.Start(NowUs());
   PublishUntil(NowUs() + options_.warm_up_us);
   Meter meter;
   meter.Begin(messages_, publisher_.skipped());
   PublishUntil(NowUs() + options_.run_us);
   meter.End(messages_, publisher_.skipped(), &result);
+  pulse.reset();
   EndAll();
   return result;
 }
