@@ -43,6 +43,9 @@ struct BareResult {
   int64_t messages = 0;  // written while it was measured
   // Due on a stream whose last message was still under way: left out.
   int64_t skipped = 0;
+  // The longest time the publisher did not get to run, warm-up included: a
+  // machine that is busy with others shows here.
+  double longest_gap_ms = 0;
   double seconds = 0;
   double cpu_s = 0;      // user + system, of the whole process
   int64_t switches = 0;  // context switches, voluntary and not

@@ -226,6 +226,8 @@ absl::StatusOr<BareResult> CallbackServer::Run() {
   meter.Begin(messages_.load(), publisher_.skipped());
   PublishUntil(NowUs() + options_.run_us);
   meter.End(messages_.load(), publisher_.skipped(), &result);
+  result.longest_gap_ms =
+      static_cast<double>(publisher_.longest_gap_us()) / 1000;
   EndAll();
   return result;
 }

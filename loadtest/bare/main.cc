@@ -77,6 +77,7 @@ std::string ToJson(const BareResult& result) {
   json.Key("seconds").Double(result.seconds);
   json.Key("messages").Int(result.messages);
   json.Key("skipped").Int(result.skipped);
+  json.Key("longest_gap_ms").Double(result.longest_gap_ms);
   json.Key("messages_per_s").Double(messages / result.seconds);
   json.Key("cpu_s").Double(result.cpu_s);
   json.Key("cpu_us_per_message").Double(result.cpu_s * 1e6 / messages);

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <string>
@@ -52,7 +53,7 @@ int64_t NowUs() {
 }
 
 void Publisher::Start(int64_t now_us) {
-  start_us_ = now_us;
+  start_us_ = last_us_ = now_us;
   next_us_ = now_us + kTickUs;
 }
 
@@ -60,6 +61,8 @@ void Publisher::Publish(
     int64_t now_us,
     absl::FunctionRef<bool(size_t stream, const grpc::ByteBuffer& message)>
         send) {
+  longest_gap_us_ = std::max(longest_gap_us_, now_us - last_us_);
+  last_us_ = now_us;
   next_us_ = now_us + kTickUs;
   if (options_.pattern == Pattern::kFlat) return;
   const auto streams = static_cast<int64_t>(options_.streams);

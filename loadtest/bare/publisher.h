@@ -33,6 +33,8 @@ class Publisher {
       absl::FunctionRef<bool(size_t stream, const grpc::ByteBuffer& message)>
           send);
   int64_t skipped() const { return skipped_; }
+  // The longest time between two calls so far.
+  int64_t longest_gap_us() const { return longest_gap_us_; }
   // When to call next.
   int64_t next_us() const { return next_us_; }
 
@@ -42,6 +44,8 @@ class Publisher {
   int64_t next_us_ = 0;
   int64_t published_ = 0;  // deliveries, skipped ones too
   int64_t skipped_ = 0;
+  int64_t last_us_ = 0;
+  int64_t longest_gap_us_ = 0;
 };
 
 // Stands for the fold: a thread that calls `beat` every kTickUs until it dies.

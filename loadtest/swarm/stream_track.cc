@@ -216,7 +216,7 @@ absl::Status StreamTrack::Take(absl::string_view message,
   if (!fields.Read(message, source, response)) {
     return absl::DataLossError("response that cannot be read");
   }
-  const absl::Status status = Judge(fields, response);
+  absl::Status status = Judge(fields, response);
   response->live = live();
   return status;
 }
