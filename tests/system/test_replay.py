@@ -192,7 +192,7 @@ def test_an_event_from_the_future_is_taken_when_its_time_has_come(
     (letter,) = hits.read(hits.dead, 1)
     said = dict(letter.headers() or [])
     assert said["tidegate.reason"] == b"future"
-    assert said["tidegate.replay.views"] == b""
+    assert said["tidegate.replay.views"] == b"totals,minutes,halves"
     assert hits.rows("totals") == {("a",): 1}
 
     # Too soon: it is diverted again, and known by its first place.
