@@ -130,12 +130,6 @@ void EventTimeState::Look(const RecordReader& reader,
   }
 }
 
-EventTime EventTimeState::Target(ProcessingTime now) const {
-  // What waits was buffered under the present watermark: it must be read again
-  // before anything is released.
-  return tracker_.Current(now);
-}
-
 bool EventTimeState::ChangesRows(EventTime target) const {
   return pipeline_->next_timer() <= target || buffer_.first_time() < target;
 }
@@ -170,7 +164,7 @@ absl::Status EventTimeState::AdvanceTowards(
   return absl::OkStatus();
 }
 
-absl::Status EventTimeState::Settle() {
+void EventTimeState::Settle() {
   for (Partition& partition : partitions_) {
     PartitionPosition* const position =
         progress_->position(partition.topic, partition.id);
@@ -196,7 +190,6 @@ absl::Status EventTimeState::Settle() {
       first = std::max(first, position->replay_from);
     }
   }
-  return absl::OkStatus();
 }
 
 std::vector<PartitionWatermark> EventTimeState::Watermarks() const {

@@ -54,7 +54,7 @@ class EventTimeState {
   void Look(const RecordReader& reader, const std::vector<bool>& wanted,
             ProcessingTime now);
   // What the watermark may move to.
-  EventTime Target(ProcessingTime now) const;
+  EventTime Target(ProcessingTime now) const { return tracker_.Current(now); }
   // A commit for its sake alone would change a row.
   bool ChangesRows(EventTime target) const;
 
@@ -64,7 +64,7 @@ class EventTimeState {
   absl::Status AdvanceTowards(
       EventTime target, absl::FunctionRef<absl::Status(const RawRecord&)> sink);
   // Before a commit: brings the positions up to date.
-  absl::Status Settle();
+  void Settle();
 
   EventTime watermark() const { return tracker_.watermark(); }
   const ReorderBuffer& buffer() const { return buffer_; }

@@ -69,7 +69,7 @@ class FoldLoopImpl final : public FoldLoop {
   // Commits what was taken, all of it but what waits for the watermark.
   absl::Status CommitAll();
   absl::Status Commit(EventTime watermark);
-  bool WatermarkDue(ProcessingTime now) const;
+  bool WatermarkDue(EventTime target, ProcessingTime now) const;
   void AfterPoll();
   bool TablesRead() const;
   void ShowTableProgress(ProcessingTime now);

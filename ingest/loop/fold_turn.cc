@@ -174,8 +174,7 @@ absl::Status FoldLoopImpl::Release(const RawRecord& record) {
 
 // A commit that only moves the watermark is worth it if it changes a row, or
 // now and then, for those who watch it.
-bool FoldLoopImpl::WatermarkDue(ProcessingTime now) const {
-  const EventTime target = event_time_->Target(now);
+bool FoldLoopImpl::WatermarkDue(EventTime target, ProcessingTime now) const {
   return target > event_time_->watermark() &&
          (event_time_->ChangesRows(target) || now >= next_watermark_);
 }
@@ -183,8 +182,8 @@ bool FoldLoopImpl::WatermarkDue(ProcessingTime now) const {
 absl::Status FoldLoopImpl::CommitAll() {
   const ProcessingTime now = parts_.clock->Now();
   event_time_->Look(*parts_.reader, wanted_, now);
-  if (WatermarkDue(now)) commit_pending_ = true;
   const EventTime target = event_time_->Target(now);
+  if (WatermarkDue(target, now)) commit_pending_ = true;
   while (commit_pending_) {
     RETURN_IF_ERROR(Commit(target));
     if (commit_pending_ || stopping()) break;
@@ -205,7 +204,7 @@ absl::Status FoldLoopImpl::Commit(EventTime watermark) {
     advanced_ = true;
   }
   // Even so: within a poll, records are taken after a commit that has to wait.
-  RETURN_IF_ERROR(event_time_->Settle());
+  event_time_->Settle();
   ASSIGN_OR_RETURN(const bool acknowledged,
                    diverter_.Acknowledged(options_.poll_timeout_ms));
   if (!acknowledged && !options_.policy.commit_unacknowledged) {

@@ -92,6 +92,8 @@ EventTime WatermarkTracker::Least() const {
 }
 
 EventTime WatermarkTracker::Current(ProcessingTime now) const {
+  // What waits was buffered under the present watermark: all of it must have
+  // been read again before anything is released.
   for (const Partition& p : partitions_) {
     if (p.look.replaying) return watermark_;
   }
