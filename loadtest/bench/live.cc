@@ -75,20 +75,11 @@ absl::StatusOr<Samples> RunRound(const BenchOptions& options, int number) {
 }  // namespace
 
 absl::StatusOr<std::vector<BenchEntry>> BenchLive(const BenchOptions& options) {
-  BenchEntry p50{.name = "live.p50",
-                 .unit = "ms",
-                 .against = "bare produce-consume",
-                 .is_ratio = false};
-  BenchEntry p99{.name = "live.p99",
-                 .unit = "ms",
-                 .against = "bare produce-consume",
-                 .is_ratio = false};
+  BenchEntry p50 = LatencyEntry("live.p50");
+  BenchEntry p99 = LatencyEntry("live.p99");
   for (int round = 0; round < options.rounds; ++round) {
     ASSIGN_OR_RETURN(Samples samples, RunRound(options, round));
-    p50.against_samples.push_back(Percentile(&samples.bare_ms, 50));
-    p99.against_samples.push_back(Percentile(&samples.bare_ms, 99));
-    p50.ours_samples.push_back(Percentile(&samples.ours_ms, 50));
-    p99.ours_samples.push_back(Percentile(&samples.ours_ms, 99));
+    AddRound(&samples.ours_ms, &samples.bare_ms, &p50, &p99);
     std::fprintf(stderr,
                  "round %d: bare p50 %.2f ms p99 %.2f ms, ours p50 %.2f ms "
                  "p99 %.2f ms, %zu events\n",

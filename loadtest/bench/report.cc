@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -37,6 +38,21 @@ double BenchEntry::result() const {
   const double other = value_against();
   if (!is_ratio) return ours() - other;
   return other == 0 ? 0 : ours() / other;
+}
+
+BenchEntry LatencyEntry(std::string name) {
+  return {.name = std::move(name),
+          .unit = "ms",
+          .against = "bare produce-consume",
+          .is_ratio = false};
+}
+
+void AddRound(std::vector<double>* ours_ms, std::vector<double>* bare_ms,
+              BenchEntry* p50, BenchEntry* p99) {
+  p50->against_samples.push_back(Percentile(bare_ms, 50));
+  p99->against_samples.push_back(Percentile(bare_ms, 99));
+  p50->ours_samples.push_back(Percentile(ours_ms, 50));
+  p99->ours_samples.push_back(Percentile(ours_ms, 99));
 }
 
 std::string ToJsonLine(const BenchEntry& entry) {

@@ -27,6 +27,12 @@ double Median(std::vector<double> samples);
 // By nearest rank; `percent` in (0, 100]; 0 for no samples. Sorts.
 double Percentile(std::vector<double>* samples, double percent);
 
+// A latency in milliseconds, beside a bare producer and consumer.
+BenchEntry LatencyEntry(std::string name);
+// Adds one round's percentiles. Sorts.
+void AddRound(std::vector<double>* ours_ms, std::vector<double>* bare_ms,
+              BenchEntry* p50, BenchEntry* p99);
+
 // {"name","ours","unit","against","value_against","kind","result","samples"}
 std::string ToJsonLine(const BenchEntry& entry);
 // For people: one line.

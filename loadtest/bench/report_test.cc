@@ -29,5 +29,18 @@ TEST(ReportTest, RatioAndDifferenceOfMedians) {
             R"("samples":{"ours":[4,100,6],"against":[3,2,1]}})");
 }
 
+TEST(ReportTest, ARoundAddsItsPercentilesToBothSides) {
+  BenchEntry p50 = LatencyEntry("x.p50");
+  BenchEntry p99 = LatencyEntry("x.p99");
+  std::vector<double> ours = {3, 1, 2};
+  std::vector<double> bare = {1, 0.5, 0.25};
+  AddRound(&ours, &bare, &p50, &p99);
+  EXPECT_EQ(p50.ours_samples, std::vector<double>{2});
+  EXPECT_EQ(p50.against_samples, std::vector<double>{0.5});
+  EXPECT_EQ(p99.ours_samples, std::vector<double>{3});
+  EXPECT_EQ(p99.against_samples, std::vector<double>{1});
+  EXPECT_EQ(p50.result(), 1.5);
+}
+
 }  // namespace
 }  // namespace tidegate

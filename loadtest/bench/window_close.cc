@@ -136,20 +136,11 @@ absl::StatusOr<std::vector<BenchEntry>> BenchWindowClose(
     return absl::InvalidArgumentError(
         absl::StrCat("fewer keys than partitions: ", options.window_keys));
   }
-  BenchEntry p50{.name = "window-close.p50",
-                 .unit = "ms",
-                 .against = "bare produce-consume",
-                 .is_ratio = false};
-  BenchEntry p99{.name = "window-close.p99",
-                 .unit = "ms",
-                 .against = "bare produce-consume",
-                 .is_ratio = false};
+  BenchEntry p50 = LatencyEntry("window-close.p50");
+  BenchEntry p99 = LatencyEntry("window-close.p99");
   for (int round = 0; round < options.rounds; ++round) {
     ASSIGN_OR_RETURN(Samples samples, RunRound(options, round));
-    p50.against_samples.push_back(Percentile(&samples.bare_ms, 50));
-    p99.against_samples.push_back(Percentile(&samples.bare_ms, 99));
-    p50.ours_samples.push_back(Percentile(&samples.ours_ms, 50));
-    p99.ours_samples.push_back(Percentile(&samples.ours_ms, 99));
+    AddRound(&samples.ours_ms, &samples.bare_ms, &p50, &p99);
     std::fprintf(stderr,
                  "round %d: bare p50 %.2f ms p99 %.2f ms, ours p50 %.2f ms p99 "
                  "%.2f ms, %zu windows, %zu rows; every event bare p50 %.2f ms "
