@@ -14,12 +14,19 @@
 
 namespace tidegate {
 
-// Which rows of which view.
+class RowFilter;
+
+// Which rows of which view: all, those whose key begins with `prefix`, or those
+// with one of `keys`; of these, those that match `where`.
 struct SubscriptionFilter {
   ViewId view;
   bool all_rows = true;
   // Memcomparable, sorted and unique; unless all_rows.
   std::vector<std::string> keys;
+  // The keys come and go, as in a session: a token does not depend on them.
+  bool growing = false;
+  std::string prefix;                      // memcomparable; with all_rows only
+  std::shared_ptr<const RowFilter> where;  // null: every row matches
 };
 
 // Scratch of one call: it keeps the commits that it borrows from alive.

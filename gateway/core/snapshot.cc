@@ -33,8 +33,8 @@ absl::Status Subscription::OpenRows(ProcessingTime now) {
   return absl::OkStatus();
 }
 
-void Subscription::SendReset(ProcessingTime now, std::string* message) {
-  ResponseBuilder builder(message);
+void Subscription::SendReset(ProcessingTime now, Message* message) {
+  ResponseBuilder builder(&message->own);
   info_.reset = reset_;
   builder.SetReset(*reset_, reset_detail_);
   builder.SetPosition(incarnation_, target_);
@@ -78,14 +78,14 @@ absl::StatusOr<bool> Subscription::AddKeyedRow(ResponseBuilder* builder) {
 }
 
 absl::StatusOr<bool> Subscription::NextRows(ProcessingTime now,
-                                            std::string* message) {
+                                            Message* message) {
   const int64_t max_age_ms =
       spec_.filter.all_rows ? kMaxSnapshotViewMs : kMaxHeadViewMs;
   if (rows_ == nullptr ||
       now.value() - rows_opened_.value() > max_age_ms * kMicrosPerMilli) {
     RETURN_IF_ERROR(OpenRows(now));
   }
-  ResponseBuilder builder(message);
+  ResponseBuilder builder(&message->own);
   bool more = !spec_.skip_snapshot;
   while (more && builder.size() < kMaxMessageBytes) {
     ASSIGN_OR_RETURN(more,
@@ -116,8 +116,8 @@ absl::StatusOr<bool> Subscription::NextRows(ProcessingTime now,
 // watermark, although the client may have seen a later one: by that one, a row
 // that the next range changes could be called final.
 absl::StatusOr<bool> Subscription::NextPatch(ProcessingTime now,
-                                             std::string* message) {
-  ResponseBuilder builder(message);
+                                             Message* message) {
+  ResponseBuilder builder(&message->own);
   EventTime seen = watermark_;
   while (*oldest_ < target_ && builder.changes() == 0) {
     DeltaRange range(&spec_.filter);
@@ -155,8 +155,8 @@ absl::StatusOr<bool> Subscription::NextPatch(ProcessingTime now,
   return sent;
 }
 
-void Subscription::SendEnd(ProcessingTime now, std::string* message) {
-  ResponseBuilder builder(message);
+void Subscription::SendEnd(ProcessingTime now, Message* message) {
+  ResponseBuilder builder(&message->own);
   announced_ = scanned_ = target_;
   phase_ = Phase::kDeltas;
   builder.SetSnapshotEnd();

@@ -122,8 +122,8 @@ void Subscription::SkipTo(Seq seq, EventTime watermark) {
 }
 
 absl::StatusOr<bool> Subscription::Next(ProcessingTime now,
-                                        std::string* message) {
-  message->clear();
+                                        Message* message) {
+  message->Clear();
   info_ = MessageInfo();
   absl::StatusOr<bool> sent = Step(now, message);
   if (sent.ok() || sent.status().code() != absl::StatusCode::kOutOfRange) {
@@ -131,13 +131,13 @@ absl::StatusOr<bool> Subscription::Next(ProcessingTime now,
   }
   // What it had still to read is gone.
   StartOver(ResetCause::kHistoryTrimmed, std::string(sent.status().message()));
-  message->clear();
+  message->Clear();
   info_ = MessageInfo();
   return Step(now, message);
 }
 
 absl::StatusOr<bool> Subscription::Step(ProcessingTime now,
-                                        std::string* message) {
+                                        Message* message) {
   if (phase_ == Phase::kReset) {
     RETURN_IF_ERROR(OpenRows(now));
     SendReset(now, message);
@@ -164,7 +164,7 @@ absl::StatusOr<bool> Subscription::Step(ProcessingTime now,
 }
 
 absl::StatusOr<bool> Subscription::NextDelta(ProcessingTime now,
-                                             std::string* message) {
+                                             Message* message) {
   DeltaRange range(&spec_.filter);
   ReadResult read;
   read.to = scanned_;
@@ -173,7 +173,7 @@ absl::StatusOr<bool> Subscription::NextDelta(ProcessingTime now,
   if (continued || store_->head() > scanned_) {
     ASSIGN_OR_RETURN(read, ReadRange(scanned_, kNoLimit, &range));
   }
-  ResponseBuilder builder(message);
+  ResponseBuilder builder(&message->own);
   ASSIGN_OR_RETURN(
       const bool more,
       AddChanges(&range, read.watermark, /*always_delete=*/false, &builder));
@@ -278,8 +278,8 @@ absl::StatusOr<bool> Subscription::AddChanges(DeltaRange* range,
   return false;
 }
 
-void Subscription::SendProgress(ProcessingTime now, std::string* message) {
-  ResponseBuilder builder(message);
+void Subscription::SendProgress(ProcessingTime now, Message* message) {
+  ResponseBuilder builder(&message->own);
   builder.AddRange(announced_, scanned_);
   announced_ = scanned_;
   builder.SetToken(Token());
@@ -315,10 +315,10 @@ std::string Subscription::Token() const {
 }
 
 void Subscription::Drain(ProcessingTime now, int64_t retry_after_ms,
-                         std::string* message) {
-  message->clear();
+                         Message* message) {
+  message->Clear();
   info_ = MessageInfo();
-  ResponseBuilder builder(message);
+  ResponseBuilder builder(&message->own);
   // A client that has got nothing yet, or was to be reset, starts again without
   // a token.
   const bool resumable = phase_ == Phase::kDeltas ||

@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "gateway/core/delta_range.h"
 #include "gateway/core/finality.h"
+#include "gateway/core/message.h"
 #include "gateway/core/response.h"
 #include "gateway/core/resume_token.h"
 #include "views/fold/row_codec.h"
@@ -74,7 +75,7 @@ class Subscription {
   // Writes the next SubscribeResponse, serialized, and returns true; false if
   // there is nothing to say now. Looks at kMaxScanBytes of log or less, a
   // commit larger than that aside. An error ends the stream.
-  absl::StatusOr<bool> Next(ProcessingTime now, std::string* message);
+  absl::StatusOr<bool> Next(ProcessingTime now, Message* message);
   const MessageInfo& last_message() const { return info_; }
 
   // At the head, with nothing to say but progress: then it need not be asked
@@ -102,7 +103,7 @@ class Subscription {
     return phase_ == Phase::kDeltas && fragment_to_.has_value();
   }
   // The farewell: token and when to come back.
-  void Drain(ProcessingTime now, int64_t retry_after_ms, std::string* message);
+  void Drain(ProcessingTime now, int64_t retry_after_ms, Message* message);
 
  private:
   enum class Phase : uint8_t {
@@ -119,16 +120,16 @@ class Subscription {
   void StartOver(ResetCause cause, std::string detail);
   void ForgetSnapshot();
 
-  absl::StatusOr<bool> Step(ProcessingTime now, std::string* message);
+  absl::StatusOr<bool> Step(ProcessingTime now, Message* message);
   absl::Status OpenRows(ProcessingTime now);
-  absl::StatusOr<bool> NextRows(ProcessingTime now, std::string* message);
+  absl::StatusOr<bool> NextRows(ProcessingTime now, Message* message);
   absl::StatusOr<bool> AddRow(ResponseBuilder* builder);
   absl::StatusOr<bool> AddKeyedRow(ResponseBuilder* builder);
-  absl::StatusOr<bool> NextPatch(ProcessingTime now, std::string* message);
-  void SendReset(ProcessingTime now, std::string* message);
-  void SendEnd(ProcessingTime now, std::string* message);
-  void SendProgress(ProcessingTime now, std::string* message);
-  absl::StatusOr<bool> NextDelta(ProcessingTime now, std::string* message);
+  absl::StatusOr<bool> NextPatch(ProcessingTime now, Message* message);
+  void SendReset(ProcessingTime now, Message* message);
+  void SendEnd(ProcessingTime now, Message* message);
+  void SendProgress(ProcessingTime now, Message* message);
+  absl::StatusOr<bool> NextDelta(ProcessingTime now, Message* message);
 
   struct ReadResult {
     Seq to;

@@ -33,11 +33,11 @@ class SubscriptionFinalityTest : public testing::Test {
   }
   // Sends one message; false if there was none.
   bool Step() {
-    std::string message;
+    Message message;
     const auto sent = subscription_->Next(now_, &message);
     EXPECT_TRUE(sent.ok()) << sent.status();
     if (!sent.ok() || !*sent) return false;
-    client_.Apply(message);
+    client_.Apply(message.Flat());
     EXPECT_EQ(client_.violation, "");
     return true;
   }

@@ -139,11 +139,11 @@ class World {
   }
 
   bool Send(Totals* totals) {
-    std::string message;
+    Message message;
     const auto sent = subscription_->Next(now_, &message);
     if (!sent.ok()) client_.Fail(sent.status().ToString());
     if (!sent.ok() || !*sent) return false;
-    client_.Apply(message);
+    client_.Apply(message.Flat());
     CheckFinalIsFinal();
     Check(totals);
     return true;

@@ -43,7 +43,7 @@ class SubscriptionTest : public testing::Test {
     const auto sent = subscription_->Next(now_, &message_);
     EXPECT_TRUE(sent.ok()) << sent.status();
     if (!sent.ok() || !*sent) return false;
-    client_.Apply(message_);
+    client_.Apply(message_.Flat());
     EXPECT_EQ(client_.violation, "");
     return true;
   }
@@ -67,7 +67,7 @@ class SubscriptionTest : public testing::Test {
   ProcessingTime now_{1'000'000'000};
   std::unique_ptr<Subscription> subscription_;
   ClientModel client_;
-  std::string message_;
+  Message message_;
 };
 
 TEST_F(SubscriptionTest, EmptyViewGetsOneEndMarker) {
@@ -357,7 +357,7 @@ TEST_F(SubscriptionTest, DrainHandsOverWhereTheClientIs) {
     Open(TestSpec());
     for (int i = 0; i < steps; ++i) Step();
     subscription_->Drain(now_, 1500, &message_);
-    client_.Apply(message_);
+    client_.Apply(message_.Flat());
     EXPECT_EQ(client_.drains, 1);
     EXPECT_EQ(client_.token.empty(), steps == 0);
     Reconnect(TestSpec());

@@ -93,10 +93,9 @@ SubscribeReactor::Action SubscribeReactor::Decide() {
   writing_ = true;
   subscription_->SetBlocked(true);
   CountState();
-  const grpc::Slice slice(message_);
+  const grpc::Slice slice(message_.Flat());
   buffer_ = grpc::ByteBuffer(&slice, 1);
-  message_.clear();
-  message_.shrink_to_fit();  // constant memory: the slice has it now
+  message_ = Message();  // constant memory: the slice has it now
   return Action::kWrite;
 }
 

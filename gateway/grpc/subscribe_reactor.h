@@ -60,7 +60,7 @@ class SubscribeReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   // while it is held.
   Mutex mutex_;
   const std::unique_ptr<Subscription> subscription_ ABSL_PT_GUARDED_BY(mutex_);
-  std::string message_ ABSL_GUARDED_BY(mutex_);
+  Message message_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   // Had nothing to say, and is told of every commit that concerns it.
   bool waiting_ ABSL_GUARDED_BY(mutex_) = false;

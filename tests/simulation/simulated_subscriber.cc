@@ -150,22 +150,22 @@ absl::Status SimulatedSubscriber::Read(MaterializedStore* store,
                      Subscription::Create(std::move(spec), store, token_));
     first_response_ = true;
   }
-  std::string message;
+  Message message;
   for (int i = 0; i < messages; ++i) {
-    message.clear();
+    message.Clear();
     ASSIGN_OR_RETURN(const bool any, subscription_->Next(now, &message));
     if (!any) break;
-    RETURN_IF_ERROR(Take(message));
+    RETURN_IF_ERROR(Take(message.Flat()));
   }
   return Verdict();
 }
 
 void SimulatedSubscriber::Drain(ProcessingTime now) {
   if (subscription_ == nullptr || subscription_->mid_range()) return;
-  std::string message;
+  Message message;
   subscription_->Drain(now, 10, &message);
   // A violation is found by the next Read.
-  (void)Take(message);
+  (void)Take(message.Flat());
   Cut();
 }
 
