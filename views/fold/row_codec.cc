@@ -9,6 +9,7 @@
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
 #include "base/coding.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 
 namespace tidegate {
@@ -130,6 +131,11 @@ bool ReadField(const WireField& field, Type type, Datum* value) {
   return false;
 }
 
+absl::Status MalformedColumn(absl::string_view name) {
+  return absl::DataLossError(
+      absl::StrCat("malformed column \"", name, "\" in a row"));
+}
+
 int FieldWithNumber(const RowSchema& schema, uint32_t number) {
   for (size_t i = 0; i < schema.fields.size(); ++i) {
     if (schema.fields[i].number == number) return static_cast<int>(i);
@@ -210,10 +216,31 @@ absl::Status DecodeRow(const RowSchema& schema, absl::string_view bytes,
       guess = static_cast<size_t>(found);
     }
     if (!ReadField(field, schema.fields[guess].type, &row[guess])) {
-      return absl::DataLossError(absl::StrCat(
-          "malformed column \"", schema.fields[guess].name, "\" in a row"));
+      return MalformedColumn(schema.fields[guess].name);
     }
     ++guess;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DecodeColumns(absl::Span<const RowSchema::Field> columns,
+                           absl::string_view bytes, MutableRow row) {
+  std::fill(row.begin(), row.end(), Datum::Null());
+  WireField field;
+  while (!bytes.empty()) {
+    if (!GetWireField(&bytes, &field)) {
+      return absl::DataLossError("malformed row");
+    }
+    const auto column =
+        std::lower_bound(columns.begin(), columns.end(), field.number,
+                         [](const RowSchema::Field& declared, uint32_t number) {
+                           return declared.number < number;
+                         });
+    if (column == columns.end() || column->number != field.number) continue;
+    Datum& value = row[static_cast<size_t>(column - columns.begin())];
+    if (!ReadField(field, column->type, &value)) {
+      return MalformedColumn(column->name);
+    }
   }
   return absl::OkStatus();
 }
@@ -272,6 +299,36 @@ absl::Status MessageToKey(const RowSchema& schema, absl::string_view message,
   if (!status.ok()) return status;
   EncodeKey(KeyTypes(schema), values, out);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> KeyPrefixOf(const RowSchema& schema,
+                                        absl::string_view key_message) {
+  Datums values(schema.key_columns.size());
+  RETURN_IF_ERROR(
+      DecodeKeyMessage(schema, key_message, absl::MakeSpan(values)));
+  const auto name = [&schema](size_t i) -> const std::string& {
+    return schema.fields[static_cast<size_t>(schema.key_columns[i])].name;
+  };
+  size_t set = 0;
+  while (set < values.size() && !values[set].is_null) ++set;
+  for (size_t i = set + 1; i < values.size(); ++i) {
+    if (values[i].is_null) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("a key prefix sets column \"", name(i),
+                     "\" but not the one before it, \"", name(set), "\""));
+  }
+  if (set == 0) {
+    return absl::InvalidArgumentError(
+        values.empty() ? "a key prefix of a view without key columns"
+                       : absl::StrCat("a key prefix sets no column; the first "
+                                      "is \"",
+                                      name(0), "\""));
+  }
+  std::string prefix;
+  const Types types = KeyTypes(schema);
+  // Each value says itself where it ends, so none is the start of another.
+  EncodeKey(absl::MakeConstSpan(types).first(set), values, &prefix);
+  return prefix;
 }
 
 }  // namespace tidegate

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "views/plan/datum.h"
@@ -41,6 +42,10 @@ void EncodeKeyMessage(const RowSchema& schema, Row row, std::string* out);
 // `bytes`. Unknown fields are skipped; the last of a repeated one counts.
 absl::Status DecodeRow(const RowSchema& schema, absl::string_view bytes,
                        MutableRow row);
+// The same for some of the view's columns; `row` has their order, which is that
+// of their numbers. The others are passed over: only their lengths are checked.
+absl::Status DecodeColumns(absl::Span<const RowSchema::Field> columns,
+                           absl::string_view bytes, MutableRow row);
 // Reads a client's <View>Key into `key` (size of key_columns, key order).
 // InvalidArgument names a field that is no key column, is malformed or is not
 // UTF-8. Absent is NULL.
@@ -59,6 +64,12 @@ absl::Status KeyToMessage(const RowSchema& schema, absl::string_view key,
                           std::string* out);
 absl::Status MessageToKey(const RowSchema& schema, absl::string_view message,
                           std::string* out);
+// Of a client's <View>Key with only its leading key columns set: what exactly
+// the keys with these values in these columns start with. InvalidArgument if
+// none is set, or one after an absent one, which it names. An absent column is
+// one that is not asked for: the keys where it is NULL cannot be asked for.
+absl::StatusOr<std::string> KeyPrefixOf(const RowSchema& schema,
+                                        absl::string_view key_message);
 
 }  // namespace tidegate
 

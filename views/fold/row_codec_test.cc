@@ -5,6 +5,7 @@
 #include <limits>
 #include <random>
 
+#include "absl/strings/match.h"
 #include "base/coding.h"
 #include "gtest/gtest.h"
 #include "views/plan/datum_text.h"
@@ -284,6 +285,125 @@ TEST(KeyMessageTest, ErrorsNameTheField) {
   PutLengthPrefixed(&bytes, "\xff");
   EXPECT_EQ(error(bytes), "key column \"s\" is not UTF-8");
   EXPECT_EQ(error("\x80"), "malformed key message");
+}
+
+// A schema of random key columns, and two rows that often share some.
+struct TwoKeys {
+  RowSchema schema;
+  std::vector<Datum> a, b;
+};
+
+TwoKeys AnyTwoKeys(RandomDatums* random) {
+  TwoKeys keys;
+  const size_t width = 1 + random->Next() % 3;
+  for (size_t i = 0; i < width; ++i) {
+    const Type type = random->AnyType();
+    keys.schema.fields.push_back(
+        {absl::StrCat("c", i), type, static_cast<uint32_t>(width - i)});
+    keys.schema.key_columns.push_back(static_cast<int>(i));
+    keys.a.push_back(random->Any(type));
+    keys.b.push_back(random->Next() % 2 == 0 ? keys.a[i] : random->Any(type));
+  }
+  return keys;
+}
+
+TEST(KeyPrefixTest, ExactlyTheKeysWithTheseColumnsStartWithIt) {
+  RandomDatums random(PrintedSeed());
+  int within = 0, without = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    const TwoKeys keys = AnyTwoKeys(&random);
+    const size_t set = 1 + random.Next() % keys.a.size();
+    std::vector<Datum> leading = keys.a;
+    std::fill(leading.begin() + static_cast<ptrdiff_t>(set), leading.end(),
+              Datum::Null());
+    bool has_null = false, same = true;
+    std::vector<Type> types;
+    for (size_t i = 0; i < keys.a.size(); ++i) {
+      types.push_back(keys.schema.fields[i].type);
+      if (i >= set) continue;
+      has_null = has_null || leading[i].is_null;
+      same = same && CompareDatum(types[i], keys.a[i], keys.b[i]) == 0;
+    }
+    if (has_null) continue;
+    std::string message, key;
+    EncodeKeyMessage(keys.schema, leading, &message);
+    EncodeKey(types, keys.b, &key);
+    const absl::StatusOr<std::string> prefix =
+        KeyPrefixOf(keys.schema, message);
+    ASSERT_TRUE(prefix.ok()) << prefix.status();
+    ASSERT_EQ(absl::StartsWith(key, *prefix), same) << "round " << round;
+    ++(same ? within : without);
+  }
+  EXPECT_GT(within, 1'000);
+  EXPECT_GT(without, 1'000);
+}
+
+TEST(KeyPrefixTest, ATextIsNoPrefixOfALongerOne) {
+  RowSchema schema;
+  schema.fields = {{"s", Type::kVarchar, 1}, {"n", Type::kInt, 2}};
+  schema.key_columns = {0, 1};
+  std::string message;
+  EncodeKeyMessage(schema, {Datum::Text("a"), Datum::Null()}, &message);
+  const std::string prefix = KeyPrefixOf(schema, message).value();
+  const std::pair<absl::string_view, bool> kTexts[] = {
+      {"a", true},
+      {"ab", false},
+      {"", false},
+      {"b", false},
+      {absl::string_view("a\0", 2), false},
+      {absl::string_view("a\0\1", 3), false}};
+  for (const auto& [text, expected] : kTexts) {
+    for (const Datum& n : {Datum::Int(-1), Datum::Null()}) {
+      std::string key;
+      EncodeKey({Type::kVarchar, Type::kInt}, {Datum::Text(text), n}, &key);
+      EXPECT_EQ(absl::StartsWith(key, prefix), expected) << text;
+    }
+  }
+}
+
+TEST(KeyPrefixTest, ErrorsNameTheColumn) {
+  const RowSchema schema = AllTypes();  // the key is s, i
+  const auto error = [&schema](absl::string_view message) {
+    const absl::Status status = KeyPrefixOf(schema, message).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  };
+  EXPECT_EQ(error("\x10\x01"),
+            "a key prefix sets column \"i\" but not the one before it, \"s\"");
+  EXPECT_EQ(error(""), "a key prefix sets no column; the first is \"s\"");
+  EXPECT_EQ(error("\x18\x01"), "column \"l\" is no key column");
+  EXPECT_EQ(error("\x80"), "malformed key message");
+  RowSchema keyless = schema;
+  keyless.key_columns.clear();
+  EXPECT_EQ(KeyPrefixOf(keyless, "").status().message(),
+            "a key prefix of a view without key columns");
+}
+
+TEST(RowCodecTest, ReadsSomeColumnsAsItReadsAll) {
+  RandomDatums random(PrintedSeed());
+  for (int round = 0; round < 2'000; ++round) {
+    RowSchema schema;
+    std::vector<Datum> row;
+    std::vector<RowSchema::Field> some;
+    std::vector<size_t> places;
+    const size_t width = 1 + random.Next() % 20;
+    for (size_t i = 0; i < width; ++i) {
+      const Type type = random.AnyType();
+      schema.fields.push_back(
+          {absl::StrCat("c", i), type, static_cast<uint32_t>(3 * i + 1)});
+      row.push_back(random.Any(type));
+      if (random.Next() % 3 != 0) continue;
+      some.push_back(schema.fields.back());
+      places.push_back(i);
+    }
+    std::string bytes;
+    EncodeRow(schema, row, &bytes);
+    std::vector<Datum> read(some.size(), Datum::Int(1));
+    ASSERT_TRUE(DecodeColumns(some, bytes, absl::MakeSpan(read)).ok());
+    for (size_t i = 0; i < some.size(); ++i) {
+      EXPECT_EQ(CompareDatum(some[i].type, read[i], row[places[i]]), 0);
+    }
+  }
 }
 
 }  // namespace
