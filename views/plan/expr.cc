@@ -70,9 +70,9 @@ absl::Status Concat(const Datum& a, const Datum& b, TextArena* arena,
     return absl::OkStatus();
   }
   const uint64_t size = uint64_t{a.size} + b.size;
-  if (size > kMaxTextBytes) {
+  if (size > arena->room()) {
     return absl::OutOfRangeError(absl::StrCat("text longer than ",
-                                              kMaxTextBytes, " bytes: ", a.size,
+                                              arena->room(), " bytes: ", a.size,
                                               " || ", b.size));
   }
   if (size == 0) {
@@ -88,7 +88,7 @@ absl::Status Concat(const Datum& a, const Datum& b, TextArena* arena,
 
 absl::Status EvaluateLike(const Expr& expr, const Instruction& in,
                           const Datum& text, const Datum& pattern,
-                          Datum* result) {
+                          TextArena* arena, Datum* result) {
   Datum escape = Datum::Text("\\");
   if (in.arg == 1) escape = expr.constants[static_cast<size_t>(in.arg2)];
   if (text.is_null || pattern.is_null || escape.is_null) {
@@ -100,7 +100,12 @@ absl::Status EvaluateLike(const Expr& expr, const Instruction& in,
         absl::StrCat("LIKE pattern ends with its escape character: ",
                      DatumText(Type::kVarchar, pattern)));
   }
-  *result = Datum::Bool(Like(text.text(), pattern.text(), escape.text()));
+  uint64_t* const steps = arena->like_steps();
+  *result =
+      Datum::Bool(Like(text.text(), pattern.text(), escape.text(), steps));
+  if (*steps == 0) {
+    return absl::OutOfRangeError("LIKE takes more steps than are allowed");
+  }
   return absl::OkStatus();
 }
 
@@ -124,7 +129,7 @@ absl::Status Binary(const Expr& expr, const Instruction& in, Datum* a,
     case Op::kConcat:
       return Concat(*a, b, arena, a);
     case Op::kLike:
-      return EvaluateLike(expr, in, *a, b, a);
+      return EvaluateLike(expr, in, *a, b, arena, a);
     default:
       *a = Compare(in.op, in.type, *a, b);
       return absl::OkStatus();

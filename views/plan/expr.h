@@ -2,7 +2,9 @@
 #ifndef TIDEGATE_VIEWS_PLAN_EXPR_H_
 #define TIDEGATE_VIEWS_PLAN_EXPR_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,9 +18,29 @@ namespace tidegate {
 // Thread-compatible.
 class TextArena {
  public:
+  // What one evaluation may cost. By default nothing is limited but each text,
+  // to kMaxTextBytes.
+  struct Limits {
+    // Of text, in all.
+    uint64_t made_bytes = std::numeric_limits<uint64_t>::max();
+    // Each compares one element of a LIKE pattern with the text.
+    uint64_t like_steps = std::numeric_limits<uint64_t>::max();
+  };
+
+  TextArena() = default;
+  explicit TextArena(const Limits& limits)
+      : limits_(limits), like_steps_(limits.like_steps) {}
+
   // Copies `text`; valid until Reset().
   absl::string_view Copy(absl::string_view text);
   char* Allocate(uint32_t size);
+  // How long the next text may be; Allocate leaves it to its callers to ask.
+  uint64_t room() const {
+    if (made_bytes_ >= limits_.made_bytes) return 0;
+    return std::min<uint64_t>(limits_.made_bytes - made_bytes_, kMaxTextBytes);
+  }
+  // What LIKE has left.
+  uint64_t* like_steps() { return &like_steps_; }
   void Reset();
 
  private:
@@ -26,6 +48,9 @@ class TextArena {
   std::vector<std::vector<char>> blocks_;
   size_t used_blocks_ = 0;
   size_t used_bytes_ = 0;
+  Limits limits_;
+  uint64_t made_bytes_ = 0;
+  uint64_t like_steps_ = limits_.like_steps;
 };
 
 // What an instruction does. Operands are taken off a stack, the result is put

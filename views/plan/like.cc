@@ -1,6 +1,7 @@
 #include "views/plan/like.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
@@ -47,12 +48,12 @@ bool IsLikePattern(absl::string_view pattern, absl::string_view escape) {
 }
 
 bool Like(absl::string_view text, absl::string_view pattern,
-          absl::string_view escape) {
+          absl::string_view escape, uint64_t* steps) {
   // Where to go on if what follows the last '%' does not match here; an
   // earlier '%' need never be reconsidered.
   absl::string_view retry_text, retry_pattern;
   bool can_retry = false;
-  for (;;) {
+  for (; *steps > 0; --*steps) {
     const Element element = Front(pattern, escape);
     if (element.kind == Kind::kAny) {
       pattern.remove_prefix(element.size);
@@ -78,6 +79,13 @@ bool Like(absl::string_view text, absl::string_view pattern,
     text = retry_text;
     pattern = retry_pattern;
   }
+  return false;
+}
+
+bool Like(absl::string_view text, absl::string_view pattern,
+          absl::string_view escape) {
+  uint64_t unlimited = std::numeric_limits<uint64_t>::max();
+  return Like(text, pattern, escape, &unlimited);
 }
 
 }  // namespace tidegate

@@ -2,6 +2,8 @@
 #ifndef TIDEGATE_VIEWS_PLAN_LIKE_H_
 #define TIDEGATE_VIEWS_PLAN_LIKE_H_
 
+#include <cstdint>
+
 #include "absl/strings/string_view.h"
 
 namespace tidegate {
@@ -14,6 +16,10 @@ bool IsLikePattern(absl::string_view pattern, absl::string_view escape);
 // UTF-8, and IsLikePattern holds.
 bool Like(absl::string_view text, absl::string_view pattern,
           absl::string_view escape);
+// The same, but gives up, with `steps` at 0 and false, when it would compare
+// more than `*steps` elements of the pattern; else takes off those it did.
+bool Like(absl::string_view text, absl::string_view pattern,
+          absl::string_view escape, uint64_t* steps);
 
 }  // namespace tidegate
 

@@ -101,5 +101,15 @@ TEST(LikeTest, ManyWildcardsStayPolynomial) {
   EXPECT_FALSE(Like(std::string(20'000, 'a'), pattern + "b", ""));
 }
 
+TEST(LikeTest, GivesUpAfterSoManySteps) {
+  // 'a%b' of "axxb": a, %, b at each x and at b, and the end.
+  uint64_t steps = 6;
+  EXPECT_TRUE(Like("axxb", "a%b", "", &steps));
+  EXPECT_EQ(steps, 1u);
+  steps = 5;
+  EXPECT_FALSE(Like("axxb", "a%b", "", &steps));
+  EXPECT_EQ(steps, 0u);
+}
+
 }  // namespace
 }  // namespace tidegate

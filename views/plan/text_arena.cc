@@ -11,6 +11,7 @@ constexpr size_t kMaxKeptBlocks = 4;
 }  // namespace
 
 char* TextArena::Allocate(uint32_t size) {
+  made_bytes_ += size;
   if (used_blocks_ > 0) {
     std::vector<char>& block = blocks_[used_blocks_ - 1];
     if (block.size() - used_bytes_ >= size) {
@@ -37,6 +38,8 @@ absl::string_view TextArena::Copy(absl::string_view text) {
 }
 
 void TextArena::Reset() {
+  made_bytes_ = 0;
+  like_steps_ = limits_.like_steps;
   if (used_blocks_ == 0) return;
   if (blocks_.size() > kMaxKeptBlocks) blocks_.resize(kMaxKeptBlocks);
   while (!blocks_.empty() && blocks_.back().size() > kBlockBytes) {

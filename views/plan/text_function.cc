@@ -27,12 +27,18 @@ size_t DropCharacters(int64_t count, absl::string_view* text) {
 }
 
 template <typename Convert>
-Datum Letters(absl::string_view text, Convert convert, TextArena* arena) {
+absl::Status Letters(absl::string_view text, Convert convert, TextArena* arena,
+                     Datum* result) {
+  if (text.size() > arena->room()) {
+    return absl::OutOfRangeError(absl::StrCat(
+        "text longer than ", arena->room(), " bytes: ", text.size()));
+  }
   char* const out = arena->Allocate(static_cast<uint32_t>(text.size()));
   std::transform(text.begin(), text.end(), out, [convert](char c) {
     return convert(static_cast<unsigned char>(c));
   });
-  return Datum::Text(absl::string_view(out, text.size()));
+  *result = Datum::Text(absl::string_view(out, text.size()));
+  return absl::OkStatus();
 }
 
 absl::Status Replace(absl::string_view text, absl::string_view from,
@@ -47,9 +53,9 @@ absl::Status Replace(absl::string_view text, absl::string_view from,
   if (found == 0) return absl::OkStatus();
   // At most 2^26 times 2^26.
   const uint64_t size = text.size() - found * from.size() + found * to.size();
-  if (size > kMaxTextBytes) {
+  if (size > arena->room()) {
     return absl::OutOfRangeError(absl::StrCat(
-        "text longer than ", kMaxTextBytes, " bytes: replace makes ", size));
+        "text longer than ", arena->room(), " bytes: replace makes ", size));
   }
   char* const begin = arena->Allocate(static_cast<uint32_t>(size));
   char* out = begin;
@@ -104,11 +110,9 @@ absl::Status CallTextFunction(Function function, Datum* operands, int count,
           Datum::Int(std::count_if(text.begin(), text.end(), BeginsCharacter));
       return absl::OkStatus();
     case Function::kLower:
-      operands[0] = Letters(text, absl::ascii_tolower, arena);
-      return absl::OkStatus();
+      return Letters(text, absl::ascii_tolower, arena, operands);
     case Function::kUpper:
-      operands[0] = Letters(text, absl::ascii_toupper, arena);
-      return absl::OkStatus();
+      return Letters(text, absl::ascii_toupper, arena, operands);
     case Function::kReplace:
       return Replace(text, operands[1].text(), operands[2].text(), arena,
                      operands);
