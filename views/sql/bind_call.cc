@@ -112,6 +112,7 @@ TypedPtr ExprBinder::RefuseFunction(const Node& node) {
   }
   std::vector<std::string> names;
   for (const AggregateName& aggregate : kAggregates) {
+    if (!allow_aggregates_) break;
     names.push_back(std::string(aggregate.name));
   }
   for (std::string& name : FunctionNames()) names.push_back(std::move(name));

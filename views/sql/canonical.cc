@@ -96,4 +96,12 @@ std::string CanonicalText(absl::Span<const Token> tokens,
   return absl::StrJoin(parts, " ");
 }
 
+std::string CanonicalTokens(absl::Span<const Token> tokens) {
+  std::vector<std::string> parts;
+  for (const Token& token : tokens) {
+    if (token.kind != TokenKind::kEnd) parts.push_back(CanonicalToken(token));
+  }
+  return absl::StrJoin(parts, " ");
+}
+
 }  // namespace tidegate::sql

@@ -27,6 +27,9 @@ std::string CanonicalText(absl::Span<const Token> tokens,
                           const Statement& statement, WatermarkText watermark,
                           const std::vector<bool>& used = {});
 
+// The tokens with one space between them, each in its one spelling.
+std::string CanonicalTokens(absl::Span<const Token> tokens);
+
 }  // namespace tidegate::sql
 
 #endif  // TIDEGATE_VIEWS_SQL_CANONICAL_H_

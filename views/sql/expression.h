@@ -20,7 +20,7 @@ absl::StatusOr<Expr> CompileFilter(absl::string_view text,
                                    absl::Span<const OutputColumn> columns,
                                    std::vector<Diagnostic>* diagnostics);
 
-inline constexpr size_t kMaxFilterBytes = 64 << 10;
+inline constexpr size_t kMaxFilterBytes = 4 << 10;
 
 }  // namespace tidegate
 

@@ -40,7 +40,7 @@ TEST(CompileFilterTest, EvaluatesOverTheViewsColumns) {
 TEST(CompileFilterTest, RefusesWhatIsNoCondition) {
   const char* const kCases[][2] = {
       {"",
-       "filter: expected an expression, found the end of the file, at "
+       "filter: expected an expression, found the end of the text, at "
        "character 1"},
       {"n", "filter: a filter needs a BOOLEAN, found BIGINT, at character 1"},
       {"regio = 'x'",
@@ -67,7 +67,7 @@ TEST(CompileFilterTest, RefusesWhatIsNoCondition) {
 TEST(CompileFilterTest, RefusesLongText) {
   std::string text(kMaxFilterBytes + 1, ' ');
   EXPECT_EQ(CompileFilter(text, kColumns, nullptr).status().message(),
-            "filter: the filter is larger than 65536 bytes, at character 1");
+            "filter: the filter is larger than 4096 bytes, at character 1");
 }
 
 }  // namespace

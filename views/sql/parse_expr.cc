@@ -69,6 +69,7 @@ NodePtr Parser::MakeBinary(Op op, Span name_span, NodePtr left, NodePtr right) {
 }
 
 NodePtr Parser::ParseWholeExpression() {
+  whole_ = "text";
   NodePtr node = ParseExpression();
   if (node != nullptr && Peek().kind != TokenKind::kEnd) {
     Fail("the end of the expression");

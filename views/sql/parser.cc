@@ -12,7 +12,7 @@ std::string Parser::Describe(const Token& token) const {
   absl::string_view text = reporter_->TextOf(token.span);
   switch (token.kind) {
     case TokenKind::kEnd:
-      return "the end of the file";
+      return absl::StrCat("the end of the ", whole_);
     case TokenKind::kString:
       return absl::StrCat("the string ", text);
     case TokenKind::kInteger:

@@ -141,6 +141,7 @@ class Parser {
   absl::Span<const Token> tokens_;
   Reporter* reporter_;
   size_t at_ = 0;
+  absl::string_view whole_ = "file";  // what errors call the text
   int depth_ = 0;  // of nested expressions; at most kMaxExpressionDepth
 };
 
