@@ -27,6 +27,8 @@ struct ModelState {
   std::map<ViewId, ModelRows> rows;
   // Keys of rows that were amended after their windows had closed.
   std::map<ViewId, std::set<std::string, std::less<>>> corrected;
+  // The commit that last touched each row that there is.
+  std::map<std::pair<ViewId, std::string>, Seq> touched;
 };
 
 class FakeReadView : public ReadView {
@@ -38,12 +40,15 @@ class FakeReadView : public ReadView {
     return EventTime(static_cast<int64_t>(seq_.value()));
   }
   absl::StatusOr<bool> GetRow(ViewId view, absl::string_view key,
-                              std::string* row,
-                              bool* corrected) const override {
+                              std::string* row, bool* corrected,
+                              Seq* last_seq) const override {
     const ModelRows& rows = Rows(view);
     const auto at = rows.find(key);
     if (at == rows.end()) return false;
     *row = at->second;
+    if (last_seq != nullptr) {
+      *last_seq = state_->touched.at({view, std::string(key)});
+    }
     if (corrected != nullptr) *corrected = Corrected(view, key);
     return true;
   }
@@ -144,6 +149,7 @@ class FakeStore : public MaterializedStore {
       builder.Add(change);
       if (row) {
         rows[where.second] = *row;
+        next->touched[where] = Seq(states_.size());
       } else if (at != rows.end()) {
         rows.erase(at);
       }
@@ -200,6 +206,7 @@ class FakeStore : public MaterializedStore {
   absl::StatusOr<std::vector<std::shared_ptr<const tidegate::Commit>>> ReadLog(
       Seq after, size_t max_bytes) const override {
     MutexLock lock(&mutex_);
+    ++log_reads_;
     if (after.value() < trimmed_) {
       return absl::OutOfRangeError("history trimmed");
     }
@@ -211,6 +218,10 @@ class FakeStore : public MaterializedStore {
       bytes += log_[i]->record().size();
     }
     return commits;
+  }
+  int64_t log_reads() const {
+    MutexLock lock(&mutex_);
+    return log_reads_;
   }
   Seq resumable_from() const override {
     MutexLock lock(&mutex_);
@@ -257,6 +268,7 @@ class FakeStore : public MaterializedStore {
   std::vector<Incarnation> incarnations_ ABSL_GUARDED_BY(mutex_);
   size_t base_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t trimmed_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable int64_t log_reads_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace tidegate

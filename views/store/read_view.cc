@@ -17,7 +17,8 @@ class MergedView : public ReadView {
   Seq seq() const override { return version_->head; }
   EventTime watermark() const override { return version_->watermark; }
   absl::StatusOr<bool> GetRow(ViewId view, absl::string_view key,
-                              std::string* row, bool* corrected) const override;
+                              std::string* row, bool* corrected,
+                              Seq* last_seq) const override;
   std::unique_ptr<ViewIterator> NewIterator(ViewId view,
                                             Which which) const override;
   const StoreVersion& version() const { return *version_; }
@@ -110,7 +111,8 @@ bool MergedIterator::Load() {
   if (place_ != Place::kBase) {
     const OverlayEntry& entry = overlay_.entry();
     key_ = entry.key();
-    entry_ = {entry.has_row, entry.corrected, entry.row(), entry.state()};
+    entry_ = {entry.has_row, entry.corrected, entry.row(), entry.state(),
+              entry.seq};
     return entry.exists && (all_ || entry.has_row);
   }
   Seq seq;
@@ -124,12 +126,13 @@ bool MergedIterator::Load() {
 }
 
 absl::StatusOr<bool> MergedView::GetRow(ViewId view, absl::string_view key,
-                                        std::string* row,
-                                        bool* corrected) const {
+                                        std::string* row, bool* corrected,
+                                        Seq* last_seq) const {
   StoredEntry entry;
   std::string scratch;
   ASSIGN_OR_RETURN(const bool found,
                    FindStored(*version_, view, key, &scratch, &entry));
+  if (last_seq != nullptr) *last_seq = entry.seq;
   if (!found || !entry.has_row) return false;
   row->assign(entry.row.data(), entry.row.size());
   if (corrected != nullptr) *corrected = entry.corrected;

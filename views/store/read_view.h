@@ -17,6 +17,7 @@ struct StoredEntry {
   bool corrected = false;  // as in a Change
   absl::string_view row;   // <View>Row
   absl::string_view state;
+  Seq seq;  // of the commit that last touched it
 };
 
 // Walks the rows of one view in key order: those that clients see, or all that
@@ -42,10 +43,13 @@ class ReadView : public std::enable_shared_from_this<ReadView> {
   // The commit these rows are as of.
   virtual Seq seq() const = 0;
   virtual EventTime watermark() const = 0;
-  // False if clients see no such row. `corrected` may be null.
+  // False if clients see no such row. `corrected` and `last_seq`, the commit
+  // that last touched row or state, may be null; without a row last_seq is that
+  // commit or 0.
   virtual absl::StatusOr<bool> GetRow(ViewId view, absl::string_view key,
                                       std::string* row,
-                                      bool* corrected = nullptr) const = 0;
+                                      bool* corrected = nullptr,
+                                      Seq* last_seq = nullptr) const = 0;
   enum class Which : uint8_t { kRows, kAllEntries };
   virtual std::unique_ptr<ViewIterator> NewIterator(
       ViewId view, Which which = Which::kRows) const = 0;

@@ -67,7 +67,7 @@ absl::StatusOr<bool> FindStored(const StoreVersion& version, ViewId view,
   const OverlayEntry* newest = FindNewest(version.runs, view, key);
   if (newest != nullptr) {
     *entry = {newest->has_row, newest->corrected, newest->row(),
-              newest->state()};
+              newest->state(), newest->seq};
     return newest->exists;
   }
   std::string row_key;
@@ -109,7 +109,7 @@ absl::Status DecodeStoredRow(absl::string_view bytes, Seq* last_seq,
   if (!GetLengthPrefixed(&bytes, &entry->row)) {
     return absl::DataLossError("stored row is malformed");
   }
-  *last_seq = Seq(seq);
+  *last_seq = entry->seq = Seq(seq);
   entry->state = bytes;
   return absl::OkStatus();
 }
