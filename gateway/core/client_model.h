@@ -29,7 +29,7 @@ struct ClientModel {
   std::string token;
   bool in_fragments = false;
   int64_t watermark = -1;
-  int upserts = 0, deletes = 0, ends = 0, resets = 0, fragments = 0;
+  int upserts = 0, deletes = 0, lefts = 0, ends = 0, resets = 0, fragments = 0;
   int progress = 0, drains = 0, snapshot_messages = 0, messages = 0;
   int multi_commit_ranges = 0;
   bool started = false;   // first response seen
@@ -78,8 +78,8 @@ struct ClientModel {
     while (!change.empty() && GetWireField(&change, &field)) {
       if (field.number == 1) {
         row = std::string(field.bytes);
-      } else if (field.number == 2) {
-        ++deletes;
+      } else if (field.number == 2 || field.number == 3) {
+        ++(field.number == 2 ? deletes : lefts);
         const std::string key = Comparable(field.bytes);
         rows.erase(key);
         finality.erase(key);

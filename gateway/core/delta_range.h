@@ -4,10 +4,13 @@
 #define TIDEGATE_GATEWAY_CORE_DELTA_RANGE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "views/store/commit.h"
@@ -27,38 +30,64 @@ struct SubscriptionFilter {
   bool growing = false;
   std::string prefix;                      // memcomparable; with all_rows only
   std::shared_ptr<const RowFilter> where;  // null: every row matches
+
+  // Rows of this key are looked at.
+  bool InScope(absl::string_view key) const;
+  // Of a row of the view whose key is in scope. DataLoss if it is malformed.
+  absl::StatusOr<bool> Matches(absl::string_view row) const;
+};
+
+// What a subscriber must hear of a key.
+enum class ChangeKind : uint8_t {
+  kNone,
+  kUpsert,   // the row after matches
+  kLeft,     // it exists and does not match, and one that did may be held
+  kDeleted,  // there is none, and one that matched may be held
 };
 
 // Scratch of one call: it keeps the commits that it borrows from alive.
 // Thread-compatible.
 class DeltaRange {
  public:
+  enum class Held : uint8_t {
+    kAtStart,  // the client holds what matched before the range, no more
+    kUnknown,  // it may hold any row of the range: all is taken back that does
+               // not match after it
+  };
   // `filter` must outlive the range.
-  explicit DeltaRange(const SubscriptionFilter* filter) : filter_(filter) {}
+  explicit DeltaRange(const SubscriptionFilter* filter,
+                      Held held = Held::kAtStart)
+      : filter_(filter), held_(held) {}
 
   struct Entry {
     absl::string_view key;  // memcomparable
-    bool had_row = false;   // before the range
-    bool has_row = false;   // after it
+    // Before the range and after it; null data: there is none.
+    absl::string_view before;
     absl::string_view row;
     bool corrected = false;  // the row after it, as in a Change
+    // What is known of `before` and `row`: -1 nothing, 0 and 1 the match.
+    int8_t before_matches = -1;
+    int8_t row_matches = -1;
+    ChangeKind kind = ChangeKind::kNone;
   };
 
   // Commits come in the order of the log.
   void Add(const std::shared_ptr<const Commit>& commit);
-  // By key, each once, those without a row before and after included.
-  const std::vector<Entry>& Conflated();
-  // About what the changes take in a message.
+  // Makes entries() each key once, by key, without those of kNone.
+  absl::Status Conflate();
+  const std::vector<Entry>& entries() const { return entries_; }
+  // About what the changes take in a message, exact after Conflate.
   size_t bytes() const { return bytes_; }
-  bool empty() const { return entries_.empty(); }
 
  private:
   void AddChange(const Change& change);
+  absl::Status Judge(Entry* entry) const;
 
   const SubscriptionFilter* const filter_;
+  const Held held_;
   std::vector<std::shared_ptr<const Commit>> commits_;
   std::vector<Entry> entries_;
-  bool sorted_ = true;
+  bool conflated_ = true;
   size_t bytes_ = 0;
 };
 

@@ -22,6 +22,7 @@ enum ResponseField : uint32_t {
 };
 constexpr uint32_t kUpsert = 1;
 constexpr uint32_t kDeleted = 2;
+constexpr uint32_t kLeft = 3;
 constexpr uint32_t kFinality = 4;
 constexpr int64_t kMicros = 1'000'000;
 
@@ -86,6 +87,10 @@ void ResponseBuilder::AddUpsert(absl::string_view row, Finality finality) {
 
 void ResponseBuilder::AddDeleted(absl::string_view key) {
   AddChange(kDeleted, key, Finality::kUnspecified);
+}
+
+void ResponseBuilder::AddLeft(absl::string_view key) {
+  AddChange(kLeft, key, Finality::kUnspecified);
 }
 
 void ResponseBuilder::AddRange(Seq from, Seq to) {

@@ -18,9 +18,12 @@ namespace tidegate {
 // a change's `key` is a <View>Key message, `row` a <View>Row.
 class ResponseBuilder {
  public:
-  explicit ResponseBuilder(std::string* out) : out_(out) {}
+  // `changes` are in a part of the message before `out`.
+  explicit ResponseBuilder(std::string* out, size_t changes = 0)
+      : out_(out), changes_(changes) {}
   void AddUpsert(absl::string_view row, Finality finality);
   void AddDeleted(absl::string_view key);
+  void AddLeft(absl::string_view key);
   void AddRange(Seq from, Seq to);
   void SetToken(absl::string_view token);
   void SetSnapshot();
@@ -39,7 +42,7 @@ class ResponseBuilder {
  private:
   void AddChange(uint32_t kind, absl::string_view bytes, Finality finality);
   std::string* const out_;
-  size_t changes_ = 0;
+  size_t changes_;
 };
 
 // Appends a google.protobuf.Timestamp / Duration as field `field`.

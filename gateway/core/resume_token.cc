@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/coding.h"
+#include "views/sql/row_filter.h"
 #include "views/store/incarnation.h"
 
 namespace tidegate {
@@ -103,10 +104,24 @@ absl::StatusOr<ResumeToken> DecodeToken(absl::string_view bytes) {
   return token;
 }
 
-uint64_t FilterHash(const std::vector<std::string>* keys) {
-  if (keys == nullptr) return Fnv1a64("all rows");
-  std::string text = "keys";
-  for (const std::string& key : *keys) PutLengthPrefixed(&text, key);
+uint64_t FilterHash(const SubscriptionFilter& filter) {
+  std::string text;
+  if (filter.growing) {
+    text = "growing keys";
+  } else if (filter.all_rows) {
+    text = "all rows";
+  } else {
+    text = "keys";
+    for (const std::string& key : filter.keys) PutLengthPrefixed(&text, key);
+  }
+  // Marked by their lengths: none is mistaken for another, or for a key.
+  if (!filter.prefix.empty() || filter.where != nullptr) {
+    PutLengthPrefixed(&text, "");  // no key is empty
+    PutLengthPrefixed(&text, filter.prefix);
+    if (filter.where != nullptr) {
+      PutLengthPrefixed(&text, filter.where->canonical());
+    }
+  }
   return Fnv1a64(text);
 }
 
@@ -122,7 +137,8 @@ absl::StatusOr<TokenVerdict> JudgeToken(const ResumeToken& token,
   if (token.filter_hash != filter_hash) {
     return absl::InvalidArgumentError(absl::StrCat(
         "resume_token belongs to another filter of view \"", view_name,
-        "\": resume with the same keys, or start without a token"));
+        "\": resume with the same keys, key_prefix and where, or start without "
+        "a token"));
   }
   if (token.view_version != view_version) {
     return TokenVerdict{ResetCause::kViewRebuilt,

@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "gateway/core/delta_range.h"
 #include "views/store/materialized_store.h"
 
 namespace tidegate {
@@ -53,8 +53,9 @@ std::string EncodeToken(const ResumeToken& token);
 // InvalidArgument if the bytes were not made by EncodeToken.
 absl::StatusOr<ResumeToken> DecodeToken(absl::string_view bytes);
 
-// Keys are memcomparable, sorted and unique; null means all rows.
-uint64_t FilterHash(const std::vector<std::string>* keys);
+// Of everything that decides which rows a subscriber gets, the view aside; the
+// keys do not count if they come and go.
+uint64_t FilterHash(const SubscriptionFilter& filter);
 
 // What a token leads to: carrying on, or a reset with its cause.
 struct TokenVerdict {

@@ -1,8 +1,12 @@
 #include "gateway/core/resume_token.h"
 
+#include <set>
+
 #include "base/coding.h"
 #include "gateway/core/fake_store.h"
+#include "gateway/core/testing.h"
 #include "gtest/gtest.h"
+#include "views/sql/row_filter.h"
 
 namespace tidegate {
 namespace {
@@ -11,7 +15,7 @@ ResumeToken Sample() {
   ResumeToken token;
   token.view_hash = Fnv1a64("things");
   token.view_version = 3;
-  token.filter_hash = FilterHash(nullptr);
+  token.filter_hash = FilterHash(SubscriptionFilter());
   token.incarnation = std::string(16, 'A');
   token.seq = Seq(4);
   return token;
@@ -39,11 +43,49 @@ TEST(ResumeTokenTest, EveryFlippedByteAndEveryCutIsMalformed) {
   EXPECT_FALSE(DecodeToken(std::string(kMaxTokenBytes + 1, 'x')).ok());
 }
 
-TEST(ResumeTokenTest, FilterHashTellsKeysApart) {
-  const std::vector<std::string> none, ab = {"a", "b"}, joined = {"ab"};
-  EXPECT_NE(FilterHash(nullptr), FilterHash(&none));
-  EXPECT_NE(FilterHash(&ab), FilterHash(&joined));
-  EXPECT_EQ(FilterHash(&ab), FilterHash(&ab));
+std::shared_ptr<const RowFilter> Where(absl::string_view text) {
+  return RowFilter::Compile(text, TestSchema()).value();
+}
+
+SubscriptionFilter WithKeys(std::vector<std::string> keys) {
+  SubscriptionFilter filter;
+  filter.all_rows = false;
+  filter.keys = std::move(keys);
+  return filter;
+}
+
+TEST(ResumeTokenTest, FilterHashTellsFiltersApart) {
+  std::vector<SubscriptionFilter> filters = {SubscriptionFilter(), WithKeys({}),
+                                             WithKeys({"a", "b"}),
+                                             WithKeys({"ab"})};
+  filters.push_back(WithKeys({}));
+  filters.back().growing = true;
+  for (const char* prefix : {"a", "b", "ab"}) {
+    filters.emplace_back().prefix = prefix;
+  }
+  const size_t without_where = filters.size();
+  for (const char* where : {"v = 'x'", "v = 'y'"}) {
+    for (size_t i = 0; i < without_where; ++i) {
+      filters.push_back(filters[i]);
+      filters.back().where = Where(where);
+    }
+  }
+  std::set<uint64_t> hashes;
+  for (const SubscriptionFilter& filter : filters) {
+    hashes.insert(FilterHash(filter));
+  }
+  EXPECT_EQ(hashes.size(), filters.size());
+}
+
+TEST(ResumeTokenTest, FilterHashDependsOnWhatIsMeant) {
+  SubscriptionFilter a = WithKeys({"a"});
+  SubscriptionFilter b = WithKeys({"b"});
+  a.growing = b.growing = true;
+  EXPECT_EQ(FilterHash(a), FilterHash(b)) << "keys come and go";
+  a = b = SubscriptionFilter();
+  a.where = Where("v = 'x'");
+  b.where = Where("  V='x' -- the same");
+  EXPECT_EQ(FilterHash(a), FilterHash(b));
 }
 
 class JudgeTokenTest : public testing::Test {
@@ -52,7 +94,8 @@ class JudgeTokenTest : public testing::Test {
     for (int i = 0; i < 6; ++i) store_.Commit({}, ProcessingTime(i + 1));
   }
   absl::StatusOr<TokenVerdict> Judge(const ResumeToken& token) {
-    return JudgeToken(token, "things", 3, FilterHash(nullptr), store_);
+    return JudgeToken(token, "things", 3, FilterHash(SubscriptionFilter()),
+                      store_);
   }
   FakeStore store_;
 };

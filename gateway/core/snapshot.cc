@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "gateway/core/subscription.h"
@@ -28,7 +29,7 @@ absl::Status Subscription::OpenRows(ProcessingTime now) {
   target_ = rows_->seq();
   if (whole) {
     iterator_ = rows_->NewIterator(spec_.filter.view);
-    iterator_->Seek(oldest_ ? last_key_ + '\0' : std::string());
+    iterator_->Seek(oldest_ ? last_key_ + '\0' : spec_.filter.prefix);
   }
   return absl::OkStatus();
 }
@@ -48,10 +49,14 @@ absl::StatusOr<bool> Subscription::AddRow(ResponseBuilder* builder) {
     RETURN_IF_ERROR(iterator_->status());
     return false;
   }
+  if (!absl::StartsWith(iterator_->key(), spec_.filter.prefix)) return false;
   const StoredEntry& entry = iterator_->entry();
-  builder->AddUpsert(
-      entry.row,
-      FinalityOf(spec_.window, entry.row, entry.corrected, rows_->watermark()));
+  ASSIGN_OR_RETURN(const bool matches, spec_.filter.Matches(entry.row));
+  if (matches) {
+    builder->AddUpsert(entry.row,
+                       FinalityOf(spec_.window, entry.row, entry.corrected,
+                                  rows_->watermark()));
+  }
   last_key_.assign(iterator_->key().data(), iterator_->key().size());
   iterator_->Next();
   return true;
@@ -66,10 +71,13 @@ absl::StatusOr<bool> Subscription::AddKeyedRow(ResponseBuilder* builder) {
   for (; at != keys.end(); ++at) {
     ASSIGN_OR_RETURN(const bool found,
                      rows_->GetRow(spec_.filter.view, *at, &row, &corrected));
-    // An absent row counts as sent: if it appears later, the patch has it.
+    // A row that is absent or does not match counts as sent: if that changes,
+    // the patch has it.
     oldest_ = oldest_.value_or(target_);
     last_key_ = *at;
     if (!found) continue;
+    ASSIGN_OR_RETURN(const bool matches, spec_.filter.Matches(row));
+    if (!matches) continue;
     builder->AddUpsert(
         row, FinalityOf(spec_.window, row, corrected, rows_->watermark()));
     return true;
@@ -110,17 +118,17 @@ absl::StatusOr<bool> Subscription::NextRows(ProcessingTime now,
   return builder.changes() > 0;
 }
 
-// Brings the keys already sent from oldest_ to target_. Deletes are sent
-// whether or not the first row before existed: the row may have been sent from
-// a view in between. A range that ends before target_ is judged by its own
-// watermark, although the client may have seen a later one: by that one, a row
-// that the next range changes could be called final.
+// Brings the keys already sent from oldest_ to target_, a step of the log at a
+// time. What may have been sent from a view in between is taken back. A range
+// that ends before target_ is judged by its own watermark, although the client
+// may have seen a later one: by that one, a row that the next range changes
+// could be called final.
 absl::StatusOr<bool> Subscription::NextPatch(ProcessingTime now,
                                              Message* message) {
   ResponseBuilder builder(&message->own);
   EventTime seen = watermark_;
-  while (*oldest_ < target_ && builder.changes() == 0) {
-    DeltaRange range(&spec_.filter);
+  if (*oldest_ < target_) {
+    DeltaRange range(&spec_.filter, DeltaRange::Held::kUnknown);
     ASSIGN_OR_RETURN(const ReadResult read,
                      ReadRange(*oldest_, target_, &range));
     if (read.log_end) {
@@ -128,17 +136,16 @@ absl::StatusOr<bool> Subscription::NextPatch(ProcessingTime now,
                                               ", rows are as of ",
                                               target_.value()));
     }
-    ASSIGN_OR_RETURN(
-        const bool more,
-        AddChanges(&range, read.watermark, /*always_delete=*/true, &builder));
+    ASSIGN_OR_RETURN(const bool more,
+                     AddChanges(&range, read.watermark, &builder));
     seen = read.watermark;
     if (more) {
       fragment_to_ = read.to;
-      break;
+    } else {
+      fragment_to_.reset();
+      fragment_key_.reset();
+      oldest_ = read.to;
     }
-    fragment_to_.reset();
-    fragment_key_.reset();
-    oldest_ = read.to;
   }
   const bool sent = builder.changes() > 0;
   // None where the log is behind the rows that the client has.

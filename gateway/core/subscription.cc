@@ -1,19 +1,17 @@
 #include "gateway/core/subscription.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 #include <vector>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "base/coding.h"
 #include "base/status_macros.h"
+#include "views/sql/row_filter.h"
 
 namespace tidegate {
 namespace {
-
-constexpr int64_t kMicrosPerMilli = 1000;
-constexpr Seq kNoLimit{std::numeric_limits<uint64_t>::max()};
 
 std::string PresentIncarnation(const MaterializedStore& store) {
   const std::vector<Incarnation> all = store.incarnations();
@@ -26,7 +24,18 @@ SubscriptionSpec Normalized(SubscriptionSpec spec) {
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   spec.progress_interval_ms =
       std::max(spec.progress_interval_ms, kMinProgressMs);
+  spec.min_interval_ms = std::max<int64_t>(spec.min_interval_ms, 0);
+  if (spec.filter.growing) spec.ranges = nullptr;  // keys are not in the hash
   return spec;
+}
+
+// Of the filter and the limits of a range. Not FilterHash: whoever sends a
+// filter must not be able to make it another's.
+uint64_t RangeKey(const SubscriptionFilter& filter, bool patient) {
+  absl::string_view where;
+  if (filter.where != nullptr) where = filter.where->canonical();
+  return absl::HashOf(filter.view, filter.all_rows, filter.keys, filter.prefix,
+                      filter.where != nullptr, where, patient);
 }
 
 }  // namespace
@@ -36,8 +45,14 @@ Subscription::Subscription(SubscriptionSpec spec, MaterializedStore* store)
       store_(store),
       incarnation_(PresentIncarnation(*store)),
       view_hash_(Fnv1a64(spec_.view_name)),
-      filter_hash_(
-          FilterHash(spec_.filter.all_rows ? nullptr : &spec_.filter.keys)) {}
+      filter_hash_(FilterHash(spec_.filter)),
+      range_key_(RangeKey(spec_.filter, spec_.min_interval_ms > 0)) {
+  if (spec_.ranges != nullptr) spec_.ranges->Join(range_key_);
+}
+
+Subscription::~Subscription() {
+  if (spec_.ranges != nullptr) spec_.ranges->Leave(range_key_);
+}
 
 absl::StatusOr<std::unique_ptr<Subscription>> Subscription::Create(
     SubscriptionSpec spec, MaterializedStore* store, absl::string_view token) {
@@ -110,19 +125,13 @@ SubscriberState Subscription::state() const {
   return at_head_ ? SubscriberState::kLive : SubscriberState::kCatchingUp;
 }
 
-ProcessingTime Subscription::progress_due() const {
-  return ProcessingTime(last_sent_.value() +
-                        spec_.progress_interval_ms * kMicrosPerMilli);
-}
-
 void Subscription::SkipTo(Seq seq, EventTime watermark) {
   if (seq <= scanned_) return;
   scanned_ = seq;
   watermark_ = watermark;
 }
 
-absl::StatusOr<bool> Subscription::Next(ProcessingTime now,
-                                        Message* message) {
+absl::StatusOr<bool> Subscription::Next(ProcessingTime now, Message* message) {
   message->Clear();
   info_ = MessageInfo();
   absl::StatusOr<bool> sent = Step(now, message);
@@ -136,8 +145,7 @@ absl::StatusOr<bool> Subscription::Next(ProcessingTime now,
   return Step(now, message);
 }
 
-absl::StatusOr<bool> Subscription::Step(ProcessingTime now,
-                                        Message* message) {
+absl::StatusOr<bool> Subscription::Step(ProcessingTime now, Message* message) {
   if (phase_ == Phase::kReset) {
     RETURN_IF_ERROR(OpenRows(now));
     SendReset(now, message);
@@ -149,7 +157,7 @@ absl::StatusOr<bool> Subscription::Step(ProcessingTime now,
   }
   if (phase_ == Phase::kPatch) {
     ASSIGN_OR_RETURN(const bool sent, NextPatch(now, message));
-    if (sent) return true;
+    if (sent || phase_ == Phase::kPatch) return sent;
   }
   if (phase_ == Phase::kEnd) {
     SendEnd(now, message);
@@ -157,53 +165,12 @@ absl::StatusOr<bool> Subscription::Step(ProcessingTime now,
   }
   if (phase_ == Phase::kResumed) {
     phase_ = Phase::kDeltas;
-    SendProgress(now, message);
-    return true;
-  }
-  return NextDelta(now, message);
-}
-
-absl::StatusOr<bool> Subscription::NextDelta(ProcessingTime now,
-                                             Message* message) {
-  DeltaRange range(&spec_.filter);
-  ReadResult read;
-  read.to = scanned_;
-  read.log_end = true;
-  const bool continued = fragment_to_.has_value();
-  if (continued || store_->head() > scanned_) {
-    ASSIGN_OR_RETURN(read, ReadRange(scanned_, kNoLimit, &range));
-  }
-  ResponseBuilder builder(&message->own);
-  ASSIGN_OR_RETURN(
-      const bool more,
-      AddChanges(&range, read.watermark, /*always_delete=*/false, &builder));
-  if (builder.changes() > 0) info_.oldest_commit = read.oldest_commit;
-  at_head_ = read.log_end && !more;
-  if (more) {
-    fragment_to_ = read.to;
-    info_.fragment = true;
-    builder.SetFragment();
+    ResponseBuilder builder(&message->own);
+    AddProgress(&builder);
     Finish(now, &builder);
     return true;
   }
-  fragment_to_.reset();
-  fragment_key_.reset();
-  if (read.to > scanned_) watermark_ = read.watermark;
-  scanned_ = read.to;
-  if (builder.changes() == 0 && !continued) {
-    // Progress also when a whole scan of the log brought nothing, so that one
-    // call stays bounded and the token moves on.
-    if (at_head_ && now < progress_due()) return false;
-    SendProgress(now, message);
-    return true;
-  }
-  builder.AddRange(announced_, scanned_);
-  announced_ = scanned_;
-  builder.SetToken(Token());
-  builder.SetWatermark(watermark_);
-  builder.SetCommittedAt(read.newest_commit);
-  Finish(now, &builder);
-  return true;
+  return NextDelta(now, message);
 }
 
 absl::StatusOr<Subscription::ReadResult> Subscription::ReadRange(
@@ -211,6 +178,9 @@ absl::StatusOr<Subscription::ReadResult> Subscription::ReadRange(
   ReadResult result;
   result.to = after;
   const Seq last = fragment_to_.value_or(at_most);
+  const bool patient = spec_.min_interval_ms > 0;
+  const size_t max_scan = patient ? kPatientScanBytes : kMaxScanBytes;
+  const size_t target = patient ? kPatientRangeBytes : kRangeTargetBytes;
   size_t scanned_bytes = 0;
   while (result.to < last) {
     ASSIGN_OR_RETURN(const std::vector<std::shared_ptr<const Commit>> commits,
@@ -230,12 +200,14 @@ absl::StatusOr<Subscription::ReadResult> Subscription::ReadRange(
       scanned_bytes += commit->record().size();
       if (result.to >= last) return result;
       if (fragment_to_) continue;
-      if (scanned_bytes >= kMaxScanBytes) return result;
+      result.full = scanned_bytes >= max_scan;
       // At twice the target at least half is freed or the range is full: each
       // change is sorted a bounded number of times.
-      if (range->bytes() < 2 * kRangeTargetBytes) continue;
-      range->Conflated();
-      if (range->bytes() >= kRangeTargetBytes) return result;
+      if (!result.full && range->bytes() >= 2 * target) {
+        RETURN_IF_ERROR(range->Conflate());
+        result.full = range->bytes() >= target;
+      }
+      if (result.full) return result;
     }
   }
   if (fragment_to_ && result.to != last) {
@@ -248,9 +220,9 @@ absl::StatusOr<Subscription::ReadResult> Subscription::ReadRange(
 
 absl::StatusOr<bool> Subscription::AddChanges(DeltaRange* range,
                                               EventTime watermark,
-                                              bool always_delete,
                                               ResponseBuilder* builder) {
-  const std::vector<DeltaRange::Entry>& entries = range->Conflated();
+  RETURN_IF_ERROR(range->Conflate());
+  const std::vector<DeltaRange::Entry>& entries = range->entries();
   auto at = entries.begin();
   if (fragment_key_.has_value()) {
     at = std::upper_bound(
@@ -261,31 +233,32 @@ absl::StatusOr<bool> Subscription::AddChanges(DeltaRange* range,
   }
   std::string key;
   for (; at != entries.end(); ++at) {
-    if (!at->has_row && !at->had_row && !always_delete) continue;
     if (builder->size() >= kMaxMessageBytes) {
       fragment_key_ = std::string((at - 1)->key);
       return true;
     }
-    if (at->has_row) {
+    if (at->kind == ChangeKind::kUpsert) {
       builder->AddUpsert(
           at->row, FinalityOf(spec_.window, at->row, at->corrected, watermark));
       continue;
     }
     key.clear();
     RETURN_IF_ERROR(KeyToMessage(*spec_.schema, at->key, &key));
-    builder->AddDeleted(key);
+    if (at->kind == ChangeKind::kLeft) {
+      builder->AddLeft(key);
+    } else {
+      builder->AddDeleted(key);
+    }
   }
   return false;
 }
 
-void Subscription::SendProgress(ProcessingTime now, Message* message) {
-  ResponseBuilder builder(&message->own);
-  builder.AddRange(announced_, scanned_);
+void Subscription::AddProgress(ResponseBuilder* builder) {
+  builder->AddRange(announced_, scanned_);
   announced_ = scanned_;
-  builder.SetToken(Token());
-  builder.SetWatermark(watermark_);
+  builder->SetToken(Token());
+  builder->SetWatermark(watermark_);
   info_.progress = true;
-  Finish(now, &builder);
 }
 
 void Subscription::Finish(ProcessingTime now, ResponseBuilder* builder) {

@@ -15,6 +15,7 @@
 #include "gateway/core/delta_range.h"
 #include "gateway/core/finality.h"
 #include "gateway/core/message.h"
+#include "gateway/core/range_cache.h"
 #include "gateway/core/response.h"
 #include "gateway/core/resume_token.h"
 #include "views/fold/row_codec.h"
@@ -29,8 +30,17 @@ inline constexpr size_t kMaxMessageBytes = 64u << 10;
 // the slow, and more fragments, each of which reads the range again.
 inline constexpr size_t kRangeTargetBytes = 128u << 10;
 // How much of the log one call of Next looks at, and in what steps.
-inline constexpr size_t kMaxScanBytes = 4u << 20;
+inline constexpr size_t kMaxScanBytes = 512u << 10;
 inline constexpr size_t kReadBytes = 256u << 10;
+// The same limits for those who have a min_interval: they hear of all that it
+// brought at once.
+inline constexpr size_t kPatientRangeBytes = 1u << 20;
+inline constexpr size_t kPatientScanBytes = 4u << 20;
+// Who has keys and is further behind than this, and than so many commits a key,
+// reads the present rows instead of the log.
+inline constexpr uint64_t kStateCatchUpCommits = 256;
+inline constexpr uint64_t kStateCatchUpCommitsPerKey = 4;
+inline constexpr size_t kStateCatchUpKeys = 1024;  // at most
 // Rows are read from one view for at most this long, so that no reader keeps
 // old files or overlay runs alive; then the snapshot goes on at a newer one.
 inline constexpr int64_t kMaxSnapshotViewMs = 30'000;
@@ -49,6 +59,9 @@ struct SubscriptionSpec {
   SubscriptionFilter filter;
   bool skip_snapshot = false;
   int64_t progress_interval_ms = kDefaultProgressMs;
+  // At the head, ranges with changes and progress are at least so far apart.
+  int64_t min_interval_ms = 0;
+  RangeCache* ranges = nullptr;  // of the pipeline; may be null; borrowed
 };
 
 // What the last message was, for metrics.
@@ -71,17 +84,26 @@ class Subscription {
   // InvalidArgument if the token is malformed or not this subscription's.
   static absl::StatusOr<std::unique_ptr<Subscription>> Create(
       SubscriptionSpec spec, MaterializedStore* store, absl::string_view token);
+  ~Subscription();
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
 
   // Writes the next SubscribeResponse, serialized, and returns true; false if
-  // there is nothing to say now. Looks at kMaxScanBytes of log or less, a
-  // commit larger than that aside. An error ends the stream.
+  // there is nothing to say now, or nothing was found so far (behind()). Looks
+  // at kMaxScanBytes of log or less, a commit larger than that aside. An error
+  // ends the stream.
   absl::StatusOr<bool> Next(ProcessingTime now, Message* message);
   const MessageInfo& last_message() const { return info_; }
 
   // At the head, with nothing to say but progress: then it need not be asked
   // again before a commit concerns it, if SkipTo() tells it so.
   bool settled() const {
-    return phase_ == Phase::kDeltas && at_head_ && !fragment_to_;
+    return phase_ == Phase::kDeltas && at_head_ && !withheld_ && !fragment_to_;
+  }
+  // Has log left to read: Next may be called again at once, also if it returned
+  // false.
+  bool behind() const {
+    return phase_ == Phase::kPatch || (phase_ == Phase::kDeltas && !at_head_);
   }
   // No commit after the last one it has read, up to `seq` with `watermark`,
   // changed a row of its filter. Requires settled().
@@ -95,7 +117,7 @@ class Subscription {
   // Where the client is, once it has read every message.
   Seq position() const { return announced_; }
   // Next may have something to say at this time even without a commit.
-  ProcessingTime progress_due() const;
+  ProcessingTime due() const;
 
   // Fragments of a range have been sent, and the last is still to come: no
   // message of Drain before that.
@@ -128,8 +150,24 @@ class Subscription {
   absl::StatusOr<bool> NextPatch(ProcessingTime now, Message* message);
   void SendReset(ProcessingTime now, Message* message);
   void SendEnd(ProcessingTime now, Message* message);
-  void SendProgress(ProcessingTime now, Message* message);
+  void AddProgress(ResponseBuilder* builder);
   absl::StatusOr<bool> NextDelta(ProcessingTime now, Message* message);
+  absl::StatusOr<bool> NextRange(ProcessingTime now, Message* message);
+  // By the present rows of the keys; false if they need several messages.
+  absl::StatusOr<bool> NextState(ProcessingTime now, Message* message);
+  absl::Status AddPresentRow(const ReadView& rows, const std::string& key,
+                             ResponseBuilder* builder) const;
+  // Completes the range up to `range.to`, whose changes the builder has, unless
+  // it has none and no progress is due.
+  bool EndRange(const EncodedRange& range, bool continued, ProcessingTime now,
+                ResponseBuilder* builder);
+  // What min_interval holds back.
+  bool Withheld(ProcessingTime now) const;
+  bool FarBehind() const;
+  // The encoded range that others have read from here, if it is the one that
+  // this would read now.
+  const EncodedRange* KeptRange() const;
+  ProcessingTime progress_due() const;
 
   struct ReadResult {
     Seq to;
@@ -137,6 +175,7 @@ class Subscription {
     ProcessingTime newest_commit;
     EventTime watermark = kNoEventTime;
     bool log_end = false;
+    bool full = false;  // a limit ended it, and not the end of the log
   };
   // Reads commits after `after`: all through *fragment_to_ if that is set, else
   // as many as the limits allow, none above `at_most`.
@@ -146,7 +185,7 @@ class Subscription {
   // by `watermark`, that of the range's end; true if entries are left, and then
   // fragment_key_ is the last one dealt with.
   absl::StatusOr<bool> AddChanges(DeltaRange* range, EventTime watermark,
-                                  bool always_delete, ResponseBuilder* builder);
+                                  ResponseBuilder* builder);
   // What the commit `seq` had; kNoEventTime if it is gone.
   EventTime WatermarkAt(Seq seq) const;
   void Finish(ProcessingTime now, ResponseBuilder* builder);
@@ -157,10 +196,13 @@ class Subscription {
   const std::string incarnation_;  // the store's present one
   const uint64_t view_hash_;
   const uint64_t filter_hash_;
+  const uint64_t range_key_;  // in spec_.ranges
 
   Phase phase_ = Phase::kSnapshot;
   bool blocked_ = false;
   bool at_head_ = false;
+  bool withheld_ = false;         // until min_interval has passed
+  bool state_too_large_ = false;  // for NextState, until it is at the head
   bool first_response_ = true;
   ProcessingTime last_sent_;
   MessageInfo info_;

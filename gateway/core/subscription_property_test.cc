@@ -1,27 +1,36 @@
-// Random commits, pauses, cuts, trims and restarts: whatever happens, a client
-// at a position holds exactly what was true there.
+// Random filters, commits, pauses, cuts, trims and restarts: whatever happens,
+// a client at a position holds exactly what was true there of what it asked
+// for.
 #include <algorithm>
 #include <array>
 #include <iostream>
 #include <random>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/core/client_model.h"
 #include "gateway/core/fake_store.h"
 #include "gateway/core/subscription.h"
 #include "gateway/core/testing.h"
 #include "gtest/gtest.h"
+#include "views/sql/row_filter.h"
 
 namespace tidegate {
 namespace {
 
-constexpr int kSeeds = 300;
+constexpr int kSeeds = 200;
 constexpr int kSteps = 250;
 constexpr int kKeys = 120;
+constexpr int64_t kMinIntervalMs = 400;
+constexpr int kBurst = 300;  // commits: enough to catch up by state
+// About half of the rows; MatchesWhere says the same.
+constexpr char kWhere[] =
+    "v LIKE '%0' OR v LIKE '%2' OR v LIKE '%4' OR v LIKE '%6' OR v LIKE '%8'";
 
 struct Totals {
   int64_t messages = 0, resumes = 0, mid_snapshot = 0, resets = 0, ends = 0;
   int64_t fragments = 0, ranges = 0, restarts = 0, trims = 0, checks = 0;
+  int64_t lefts = 0, by_state = 0, kept = 0, withheld = 0, skips = 0;
   // Rows held, by finality.
   std::array<int64_t, 4> finality{};
 };
@@ -35,10 +44,22 @@ class World {
     spec_ = windowed_ ? WindowedSpec() : TestSpec();
     if (Chance(40)) {
       spec_.filter.all_rows = false;
-      for (int i = 0; i < kKeys; i += 3) {
+      const int every = Chance(50) ? 3 : 17;
+      for (int i = 0; i < kKeys; i += every) {
         spec_.filter.keys.push_back(TestKey(Name(i)));
       }
+    } else if (Chance(40)) {
+      prefix_ = Chance(50) ? "k10" : "k110";
+      const std::string key = TestKey(prefix_);
+      spec_.filter.prefix = key.substr(0, key.find(prefix_) + prefix_.size());
     }
+    has_where_ = Chance(50);
+    if (has_where_) {
+      spec_.filter.where = RowFilter::Compile(kWhere, *spec_.schema).value();
+    }
+    if (Chance(30)) spec_.min_interval_ms = kMinIntervalMs;
+    bursts_ = Chance(40);
+    shares_ = Chance(60);
     client_.schema = spec_.schema;
     if (windowed_) client_.window_column = kTestWindowColumn;
   }
@@ -51,7 +72,8 @@ class World {
     // Twice, so that progress is due after whatever came last.
     for (int round = 0; round < 2; ++round) {
       now_ = ProcessingTime(now_.value() + 2'000'000);
-      while (client_.violation.empty() && Send(totals)) {
+      while (client_.violation.empty() &&
+             (Send(totals) || subscription_->behind())) {
       }
     }
     if (client_.position != store_.head()) client_.Fail("not at the head");
@@ -61,6 +83,7 @@ class World {
     totals->ends += client_.ends;
     totals->fragments += client_.fragments;
     totals->ranges += client_.multi_commit_ranges;
+    totals->lefts += client_.lefts;
     // Each snapshot ends once: the first, and one for each reset, but for those
     // that a reset or the loss of the token cut short.
     if (client_.ends > client_.resets + fresh_starts_) {
@@ -85,8 +108,10 @@ class World {
     now_ =
         ProcessingTime(now_.value() + Below(Chance(3) ? 40'000'000 : 300'000));
     const int what = Below(100);
-    if (what < 35) {
-      Commit();
+    if (bursts_ && Below(150) == 0) {
+      for (int i = 0; i < kBurst; ++i) Commit(/*large=*/false, totals);
+    } else if (what < 35) {
+      Commit(/*large=*/Chance(6), totals);
     } else if (what < 85) {
       Send(totals);
     } else if (what < 91) {
@@ -99,25 +124,58 @@ class World {
       Connect(totals);
     } else {
       ++totals->restarts;
+      Disconnect();
+      ranges_ = std::make_unique<RangeCache>();  // a new process
       store_.Restart(absl::StrCat("incarnation-", 1000 + totals->restarts),
                      Below(6));
       Connect(totals);
     }
   }
 
-  void Commit() {
+  // What a row of this key must be like for the client to have it: said here
+  // again, without the code under test.
+  bool Wanted(const std::string& key, const std::string& row) const {
+    std::vector<Datum> columns(spec_.schema->fields.size());
+    EXPECT_TRUE(DecodeRow(*spec_.schema, row, absl::MakeSpan(columns)).ok());
+    const int last_digit = columns[1].text().back() - '0';
+    return InScope(key, columns[0].text()) &&
+           (!has_where_ || last_digit % 2 == 0);
+  }
+  bool InScope(const std::string& key, absl::string_view name) const {
+    if (spec_.filter.all_rows) return absl::StartsWith(name, prefix_);
+    return std::find(spec_.filter.keys.begin(), spec_.filter.keys.end(), key) !=
+           spec_.filter.keys.end();
+  }
+
+  void Commit(bool large, Totals* totals) {
     FakeStore::Batch batch;
-    const bool large = Chance(6);
+    bool concerns = false;
     const int changes = large ? kKeys : Below(6);
     for (int i = 0; i < changes; ++i) {
       const int key = Below(kKeys);
       std::optional<std::string>& row = batch[{kTestView, TestKey(Name(key))}];
+      concerns = concerns || InScope(TestKey(Name(key)), Name(key));
       if (!Chance(35)) {
         row = RowOf(
             key, absl::StrCat(std::string(large ? 2500 : 30, 'x'), random_()));
       }
     }
+    const Seq before = store_.head();
     store_.Commit(batch, now_);
+    if (concerns || !Chance(50) || !subscription_->settled() ||
+        subscription_->scanned() != before) {
+      return;
+    }
+    ++totals->skips;
+    const EventTime watermark(static_cast<int64_t>(store_.head().value()));
+    subscription_->SkipTo(store_.head(), watermark);
+    plain_->SkipTo(store_.head(), watermark);
+  }
+
+  void Disconnect() {
+    subscription_.reset();
+    plain_.reset();
+    other_.reset();
   }
 
   void Connect(Totals* totals) {
@@ -133,20 +191,71 @@ class World {
       if (!client_.position) ++totals->mid_snapshot;
     }
     client_.Disconnected();
-    auto made = Subscription::Create(spec_, &store_, client_.token);
-    if (!made.ok()) return client_.Fail(made.status().ToString());
-    subscription_ = *std::move(made);
+    Disconnect();
+    subscription_ = Open(shares_ ? ranges_.get() : nullptr, client_.token);
+    plain_ = Open(nullptr, client_.token);
+    if (shares_) other_ = Open(ranges_.get(), client_.token);
+  }
+
+  std::unique_ptr<Subscription> Open(RangeCache* ranges,
+                                     const std::string& token) {
+    SubscriptionSpec spec = spec_;
+    spec.ranges = ranges;
+    auto made = Subscription::Create(spec, &store_, token);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return *std::move(made);
+  }
+
+  std::optional<std::string> Next(Subscription* subscription) {
+    Message message;
+    const auto sent = subscription->Next(now_, &message);
+    if (!sent.ok()) client_.Fail(sent.status().ToString());
+    if (!sent.ok() || !*sent) {
+      if (!message.empty()) client_.Fail("bytes, but no message");
+      return std::nullopt;
+    }
+    if (subscription == other_.get()) {
+      of_other_ = message.shared;
+    } else if (message.shared != nullptr && message.shared == of_other_) {
+      ++kept_;
+    }
+    return message.Flat();
   }
 
   bool Send(Totals* totals) {
-    Message message;
-    const auto sent = subscription_->Next(now_, &message);
-    if (!sent.ok()) client_.Fail(sent.status().ToString());
-    if (!sent.ok() || !*sent) return false;
-    client_.Apply(message.Flat());
+    // Another of the same filter reads ahead, or lags.
+    for (int i = Below(3); other_ != nullptr && i > 0; --i) Next(other_.get());
+    const bool at_head = subscription_->state() == SubscriberState::kLive &&
+                         !subscription_->mid_range();
+    const bool far = FarBehind();
+    const std::optional<std::string> message = Next(subscription_.get());
+    if (message != Next(plain_.get())) client_.Fail("the cache changed bytes");
+    totals->kept += std::exchange(kept_, 0);
+    if (subscription_->due() <= now_ && !message && !subscription_->behind()) {
+      client_.Fail("nothing, although it is due");
+    }
+    if (!message) {
+      if (spec_.min_interval_ms > 0 && subscription_->scanned() < store_.head())
+        ++totals->withheld;
+      return false;
+    }
+    if (far && subscription_->scanned() == store_.head()) ++totals->by_state;
+    if (at_head && spec_.min_interval_ms > 0 &&
+        now_.value() - last_sent_.value() < spec_.min_interval_ms * 1000) {
+      client_.Fail("sooner than min_interval");
+    }
+    last_sent_ = now_;
+    client_.Apply(*message);
     CheckFinalIsFinal();
     Check(totals);
     return true;
+  }
+
+  bool FarBehind() const {
+    return !spec_.filter.all_rows && client_.position &&
+           !subscription_->mid_range() && subscription_->behind() &&
+           store_.head().value() >
+               subscription_->scanned().value() + kStateCatchUpCommits;
   }
 
   // Also within a snapshot: what has been called final is still there, gone, or
@@ -168,11 +277,7 @@ class World {
     const auto view = store_.At(*client_.position);
     ModelRows expected;
     for (const auto& [key, row] : view->Rows(kTestView)) {
-      if (spec_.filter.all_rows ||
-          std::find(spec_.filter.keys.begin(), spec_.filter.keys.end(), key) !=
-              spec_.filter.keys.end()) {
-        expected[key] = row;
-      }
+      if (Wanted(key, row)) expected[key] = row;
     }
     if (client_.rows != expected) {
       client_.Fail(absl::StrCat("rows differ from the model at ",
@@ -199,7 +304,17 @@ class World {
   const bool windowed_;
   FakeStore store_;
   SubscriptionSpec spec_;
+  std::string prefix_;  // of the text of the key
+  bool has_where_ = false;
+  bool bursts_ = false;
+  bool shares_ = false;
+  std::unique_ptr<RangeCache> ranges_ = std::make_unique<RangeCache>();
   std::unique_ptr<Subscription> subscription_;
+  std::unique_ptr<Subscription> plain_;  // the same without a cache
+  std::unique_ptr<Subscription> other_;  // shares the cache
+  ProcessingTime last_sent_;
+  SharedBytes of_other_;  // what that has last got
+  int64_t kept_ = 0;
   ClientModel client_;
   int fresh_starts_ = 0;
   ProcessingTime now_{1'000'000'000};
@@ -219,11 +334,16 @@ TEST(SubscriptionPropertyTest, AClientHoldsWhatWasTrueAtItsPosition) {
             << " fragments=" << totals.fragments
             << " multi_commit_ranges=" << totals.ranges
             << " restarts=" << totals.restarts << " trims=" << totals.trims
+            << " lefts=" << totals.lefts << " by_state=" << totals.by_state
+            << " kept=" << totals.kept << " withheld=" << totals.withheld
+            << " skips=" << totals.skips
             << " provisional=" << totals.finality[1]
             << " final=" << totals.finality[2]
             << " corrected=" << totals.finality[3] << "\n";
-  for (int64_t count : {totals.resumes, totals.mid_snapshot, totals.resets,
-                        totals.fragments, totals.ranges, totals.restarts}) {
+  for (int64_t count :
+       {totals.resumes, totals.mid_snapshot, totals.resets, totals.fragments,
+        totals.ranges, totals.restarts, totals.lefts, totals.by_state,
+        totals.kept, totals.withheld, totals.skips}) {
     EXPECT_GT(count, 0);
   }
   for (const int64_t count : totals.finality) EXPECT_GT(count, 0);

@@ -78,9 +78,12 @@ SubscribeReactor::Action SubscribeReactor::Decide() {
     ++stats_->drained;
   } else {
     const bool live = subscription_->state() == SubscriberState::kLive;
-    const absl::StatusOr<bool> sent = subscription_->Next(now, &message_);
+    absl::StatusOr<bool> sent = subscription_->Next(now, &message_);
+    while (sent.ok() && !*sent && subscription_->behind()) {
+      sent = subscription_->Next(now, &message_);
+    }
     if (!sent.ok()) return FinishWith(ToGrpc(sent.status()));
-    due_us_ = subscription_->progress_due().value();
+    due_us_ = subscription_->due().value();
     if (!*sent) {
       CountState();
       waiting_ = subscription_->settled();

@@ -154,7 +154,8 @@ absl::Status SimulatedSubscriber::Read(MaterializedStore* store,
   for (int i = 0; i < messages; ++i) {
     message.Clear();
     ASSIGN_OR_RETURN(const bool any, subscription_->Next(now, &message));
-    if (!any) break;
+    if (!any && !subscription_->behind()) break;
+    if (!any) continue;
     RETURN_IF_ERROR(Take(message.Flat()));
   }
   return Verdict();
