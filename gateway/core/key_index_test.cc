@@ -19,6 +19,12 @@ SubscriptionFilter Keys(uint32_t view, std::vector<std::string> keys) {
 }
 SubscriptionFilter All(uint32_t view) { return {ViewId(view), true, {}}; }
 
+SubscriptionFilter Prefix(uint32_t view, std::string prefix) {
+  SubscriptionFilter filter = All(view);
+  filter.prefix = std::move(prefix);
+  return filter;
+}
+
 struct Changed {
   uint32_t view;
   std::string key;
@@ -72,6 +78,48 @@ TEST(KeyIndexTest, FindsSubscribersByKeyAndByView) {
   EXPECT_TRUE(index.empty());
 }
 
+TEST(KeyIndexTest, FindsPrefixesByTheirLengths) {
+  KeyIndex<int> index;
+  index.Add(1, Prefix(1, "a"));
+  index.Add(2, Prefix(1, "ab"));
+  index.Add(3, Prefix(1, "ac"));
+  index.Add(4, Prefix(2, "ab"));
+  index.Add(5, Prefix(1, "ab"));
+  index.Add(6, Prefix(1, "abcd"));
+  EXPECT_THAT(Concerned(index, {{1, "abc"}}), UnorderedElementsAre(1, 2, 5));
+  EXPECT_THAT(Concerned(index, {{1, "a"}}), UnorderedElementsAre(1));
+  EXPECT_THAT(Concerned(index, {{1, "ac"}}), UnorderedElementsAre(1, 3));
+  EXPECT_THAT(Concerned(index, {{1, "abcd"}}),
+              UnorderedElementsAre(1, 2, 5, 6));
+  EXPECT_THAT(Concerned(index, {{2, "abc"}}), UnorderedElementsAre(4));
+  index.Remove(2, Prefix(1, "ab"));
+  EXPECT_THAT(Concerned(index, {{1, "abc"}}), UnorderedElementsAre(1, 5));
+  index.Remove(5, Prefix(1, "ab"));
+  EXPECT_THAT(Concerned(index, {{1, "ac"}}), UnorderedElementsAre(1, 3));
+  index.Remove(1, Prefix(1, "a"));
+  index.Remove(3, Prefix(1, "ac"));
+  index.Remove(4, Prefix(2, "ab"));
+  index.Remove(6, Prefix(1, "abcd"));
+  EXPECT_TRUE(index.empty());
+}
+
+TEST(KeyIndexTest, SingleKeysComeAndGo) {
+  KeyIndex<int> index;
+  index.Add(1, Keys(1, {}));
+  index.AddKey(1, ViewId(1), "a");
+  index.AddKey(2, ViewId(1), "a");
+  index.AddKey(1, ViewId(1), "b");
+  EXPECT_THAT(Concerned(index, {{1, "a"}}), UnorderedElementsAre(1, 2));
+  index.RemoveKey(1, ViewId(1), "a");
+  index.RemoveKey(3, ViewId(1), "a");
+  index.RemoveKey(1, ViewId(2), "a");
+  EXPECT_THAT(Concerned(index, {{1, "a"}}), UnorderedElementsAre(2));
+  EXPECT_THAT(Concerned(index, {{1, "b"}}), UnorderedElementsAre(1));
+  index.RemoveKey(1, ViewId(1), "b");
+  index.RemoveKey(2, ViewId(1), "a");
+  EXPECT_TRUE(index.empty());
+}
+
 TEST(KeyIndexTest, EqualsALookAtEverySubscriber) {
   const uint64_t seed = std::random_device()();
   std::mt19937_64 random(seed);
@@ -85,13 +133,16 @@ TEST(KeyIndexTest, EqualsALookAtEverySubscriber) {
       index.Remove(who, at->second);
       all.erase(at);
     } else {
-      SubscriptionFilter filter{ViewId(1 + below(3)), below(5) == 0, {}};
+      SubscriptionFilter filter{ViewId(1 + below(3)), below(3) == 0, {}};
       for (uint64_t i = 0; !filter.all_rows && i < 1 + below(4); ++i) {
         filter.keys.push_back(absl::StrCat("k", below(12)));
       }
       std::sort(filter.keys.begin(), filter.keys.end());
       filter.keys.erase(std::unique(filter.keys.begin(), filter.keys.end()),
                         filter.keys.end());
+      if (filter.all_rows && below(2) == 0) {
+        filter.prefix = below(3) == 0 ? "k" : absl::StrCat("k", below(12));
+      }
       index.Add(who, filter);
       all.emplace(who, std::move(filter));
     }
@@ -109,8 +160,9 @@ TEST(KeyIndexTest, EqualsALookAtEverySubscriber) {
     for (const auto& [id, filter] : all) {
       for (const Changed& change : changes) {
         if (ViewId(change.view) != filter.view) continue;
-        if (filter.all_rows || std::count(filter.keys.begin(),
-                                          filter.keys.end(), change.key) > 0) {
+        if (filter.all_rows ? change.key.rfind(filter.prefix, 0) == 0
+                            : std::count(filter.keys.begin(), filter.keys.end(),
+                                         change.key) > 0) {
           wanted.insert(id);
         }
       }

@@ -1,27 +1,14 @@
 #include "gateway/core/subscription.h"
 
 #include "absl/strings/str_cat.h"
-#include "gateway/core/client_model.h"
-#include "gateway/core/fake_store.h"
-#include "gateway/core/testing.h"
+#include "gateway/core/subscription_test_fixture.h"
 #include "gtest/gtest.h"
 
 namespace tidegate {
 namespace {
 
-constexpr int64_t kMs = 1000;
-
-// Scenarios: put / erase commit, Step sends one message to the client.
-class SubscriptionTest : public testing::Test {
+class SubscriptionTest : public SubscriptionFixture {
  protected:
-  SubscriptionTest() { client_.schema = &TestSchema(); }
-
-  void Put(absl::string_view key, absl::string_view value) {
-    Commit({{{kTestView, TestKey(key)}, TestRow(key, value)}});
-  }
-  void Erase(absl::string_view key) {
-    Commit({{{kTestView, TestKey(key)}, std::nullopt}});
-  }
   void Commit(const FakeStore::Batch& batch) { store_.Commit(batch, now_); }
   void PutMany(int rows, size_t bytes) {
     FakeStore::Batch batch;
@@ -31,43 +18,11 @@ class SubscriptionTest : public testing::Test {
     }
     Commit(batch);
   }
-
-  void Open(SubscriptionSpec spec, absl::string_view token = "") {
-    auto made = Subscription::Create(std::move(spec), &store_, token);
-    ASSERT_TRUE(made.ok()) << made.status();
-    subscription_ = *std::move(made);
-    client_.Disconnected();
-  }
-  // Sends one message; false if there was none.
-  bool Step() {
-    const auto sent = subscription_->Next(now_, &message_);
-    EXPECT_TRUE(sent.ok()) << sent.status();
-    if (!sent.ok() || !*sent) return false;
-    client_.Apply(message_.Flat());
-    EXPECT_EQ(client_.violation, "");
-    return true;
-  }
-  int Run() {
-    int messages = 0;
-    while (Step()) ++messages;
-    return messages;
-  }
-  // Takes up the client's token on a new stream.
-  void Reconnect(SubscriptionSpec spec) {
-    Open(std::move(spec), client_.token);
-  }
   void ExpectCurrent() {
     EXPECT_EQ(client_.position, store_.head());
     EXPECT_EQ(client_.rows, store_.At(store_.head())->Rows(kTestView));
     EXPECT_EQ(client_.violation, "");
   }
-  void Advance(int64_t ms) { now_ = ProcessingTime(now_.value() + ms * kMs); }
-
-  FakeStore store_;
-  ProcessingTime now_{1'000'000'000};
-  std::unique_ptr<Subscription> subscription_;
-  ClientModel client_;
-  Message message_;
 };
 
 TEST_F(SubscriptionTest, EmptyViewGetsOneEndMarker) {

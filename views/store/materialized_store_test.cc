@@ -115,6 +115,33 @@ TEST_F(MaterializedStoreTest, StateWithoutARowIsInvisible) {
   }
 }
 
+TEST_F(MaterializedStoreTest, GetRowTellsTheCommitThatLastTouchedARow) {
+  Open();
+  Put("a", "1");
+  Put("b", "1");
+  Put("a", "2");
+  Put("gone", "1");
+  Put("gone", std::nullopt);
+  const auto last = [&](absl::string_view key, bool wanted) {
+    std::string row;
+    Seq seq;
+    EXPECT_EQ(
+        store_->HeadView()->GetRow(kView, key, &row, nullptr, &seq).value(),
+        wanted);
+    return seq.value();
+  };
+  for (const bool checkpointed : {false, true}) {
+    EXPECT_EQ(last("a", true), 3u);
+    EXPECT_EQ(last("b", true), 2u);
+    EXPECT_EQ(last("none", false), 0u);
+    // Forgotten once no log needs it.
+    EXPECT_EQ(last("gone", false), checkpointed ? 0u : 5u);
+    TG_ASSERT_OK(store_->Checkpoint(Ms(1)));
+  }
+  Put("b", "3");
+  EXPECT_EQ(last("b", true), 6u);
+}
+
 TEST_F(MaterializedStoreTest, CheckpointMovesRowsAndKeepsReaders) {
   Put("a", "1");
   Put("b", "1");
