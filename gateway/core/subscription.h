@@ -61,7 +61,7 @@ struct SubscriptionSpec {
   int64_t progress_interval_ms = kDefaultProgressMs;
   // At the head, ranges with changes and progress are at least so far apart.
   int64_t min_interval_ms = 0;
-  RangeCache* ranges = nullptr;  // of the pipeline; may be null; borrowed
+  RangeCache* ranges = nullptr;  // of the pipeline; may be null; outlives all
 };
 
 // What the last message was, for metrics.
