@@ -27,6 +27,7 @@ ProcessingTime Subscription::progress_due() const {
 }
 
 ProcessingTime Subscription::due() const {
+  if (reader_.awaits()) return reader_.ask_again();
   return withheld_ ? After(last_sent_, spec_.min_interval_ms) : progress_due();
 }
 

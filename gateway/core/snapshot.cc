@@ -14,24 +14,28 @@ constexpr int64_t kMicrosPerMilli = 1000;
 
 }  // namespace
 
-absl::Status Subscription::OpenRows(ProcessingTime now) {
-  iterator_.reset();
-  rows_.reset();
-  std::unique_ptr<LogPin> pin;
-  const bool whole = spec_.filter.all_rows && !spec_.skip_snapshot;
-  rows_ = whole ? store_->BaseView(now, &pin) : store_->HeadView();
+absl::StatusOr<bool> Subscription::OpenRows(ProcessingTime now) {
+  if (!spec_.filter.all_rows || spec_.skip_snapshot) {
+    rows_ = store_->HeadView();
+    rows_opened_ = now;
+    if (rows_->seq() < target_) {
+      return absl::OutOfRangeError("rows are older than those already sent");
+    }
+    target_ = rows_->seq();
+    return true;
+  }
+  if (reader_.open()) return true;
+  SnapshotRequest request;
+  request.filter = &spec_.filter;
+  request.filter_hash = filter_hash_;
+  request.window = spec_.window;
+  request.from_start = !oldest_.has_value();
+  if (oldest_) request.after_key = last_key_;
+  request.at_least = target_;
   // The log after the first rows is needed to the end; so the first pin stays.
-  if (pin_ == nullptr) pin_ = std::move(pin);
-  rows_opened_ = now;
-  if (rows_->seq() < target_) {
-    return absl::OutOfRangeError("rows are older than those already sent");
-  }
-  target_ = rows_->seq();
-  if (whole) {
-    iterator_ = rows_->NewIterator(spec_.filter.view);
-    iterator_->Seek(oldest_ ? last_key_ + '\0' : spec_.filter.prefix);
-  }
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool open, reader_.Open(request, now, &pin_));
+  if (open) target_ = reader_.seq();
+  return open;
 }
 
 void Subscription::SendReset(ProcessingTime now, Message* message) {
@@ -42,24 +46,6 @@ void Subscription::SendReset(ProcessingTime now, Message* message) {
   first_response_ = false;
   phase_ = Phase::kSnapshot;
   Finish(now, &builder);
-}
-
-absl::StatusOr<bool> Subscription::AddRow(ResponseBuilder* builder) {
-  if (!iterator_->Valid()) {
-    RETURN_IF_ERROR(iterator_->status());
-    return false;
-  }
-  if (!absl::StartsWith(iterator_->key(), spec_.filter.prefix)) return false;
-  const StoredEntry& entry = iterator_->entry();
-  ASSIGN_OR_RETURN(const bool matches, spec_.filter.Matches(entry.row));
-  if (matches) {
-    builder->AddUpsert(entry.row,
-                       FinalityOf(spec_.window, entry.row, entry.corrected,
-                                  rows_->watermark()));
-  }
-  last_key_.assign(iterator_->key().data(), iterator_->key().size());
-  iterator_->Next();
-  return true;
 }
 
 absl::StatusOr<bool> Subscription::AddKeyedRow(ResponseBuilder* builder) {
@@ -87,35 +73,72 @@ absl::StatusOr<bool> Subscription::AddKeyedRow(ResponseBuilder* builder) {
 
 absl::StatusOr<bool> Subscription::NextRows(ProcessingTime now,
                                             Message* message) {
-  const int64_t max_age_ms =
-      spec_.filter.all_rows ? kMaxSnapshotViewMs : kMaxHeadViewMs;
+  return spec_.filter.all_rows && !spec_.skip_snapshot
+             ? NextSharedRows(now, message)
+             : NextKeyedRows(now, message);
+}
+
+absl::StatusOr<bool> Subscription::NextSharedRows(ProcessingTime now,
+                                                  Message* message) {
+  while (true) {
+    ASSIGN_OR_RETURN(const bool open, OpenRows(now));
+    if (!open) return false;
+    const EventTime watermark = reader_.watermark();
+    std::shared_ptr<const SnapshotChunk> chunk;
+    ASSIGN_OR_RETURN(const SnapshotFeed::Got got, reader_.Next(now, &chunk));
+    if (got == SnapshotFeed::Got::kPending) return false;
+    if (got == SnapshotFeed::Got::kGone) continue;
+    watermark_ = std::max(watermark_, watermark);
+    if (got == SnapshotFeed::Got::kEnd) {
+      EndRows();
+      return false;
+    }
+    // Rows that do not match count as sent: if that changes, the patch has it.
+    oldest_ = oldest_.value_or(target_);
+    last_key_ = chunk->last_key;
+    if (chunk->rows == 0) continue;
+    message->shared = chunk->changes;
+    ResponseBuilder builder(&message->own);
+    FinishRows(watermark, now, &builder);
+    info_.changes = chunk->rows;
+    return true;
+  }
+}
+
+absl::StatusOr<bool> Subscription::NextKeyedRows(ProcessingTime now,
+                                                 Message* message) {
   if (rows_ == nullptr ||
-      now.value() - rows_opened_.value() > max_age_ms * kMicrosPerMilli) {
-    RETURN_IF_ERROR(OpenRows(now));
+      now.value() - rows_opened_.value() > kMaxHeadViewMs * kMicrosPerMilli) {
+    RETURN_IF_ERROR(OpenRows(now).status());
   }
   ResponseBuilder builder(&message->own);
   bool more = !spec_.skip_snapshot;
   while (more && builder.size() < kMaxMessageBytes) {
-    ASSIGN_OR_RETURN(more,
-                     iterator_ ? AddRow(&builder) : AddKeyedRow(&builder));
+    ASSIGN_OR_RETURN(more, AddKeyedRow(&builder));
     if (more) oldest_ = oldest_.value_or(target_);
   }
   watermark_ = std::max(watermark_, rows_->watermark());
-  if (builder.changes() > 0) {
-    builder.SetSnapshot();
-    builder.SetToken(Token());
-    builder.SetWatermark(rows_->watermark());
-    info_.snapshot = true;
-    Finish(now, &builder);
-  }
-  if (!more) {
-    iterator_.reset();
-    rows_.reset();
-    const bool patch = oldest_.has_value() && *oldest_ < target_;
-    phase_ = patch ? Phase::kPatch : Phase::kEnd;
-    all_sent_ = true;
-  }
-  return builder.changes() > 0;
+  const bool any = builder.changes() > 0;
+  if (any) FinishRows(rows_->watermark(), now, &builder);
+  if (!more) EndRows();
+  return any;
+}
+
+void Subscription::FinishRows(EventTime watermark, ProcessingTime now,
+                              ResponseBuilder* builder) {
+  builder->SetSnapshot();
+  builder->SetToken(Token());
+  builder->SetWatermark(watermark);
+  info_.snapshot = true;
+  Finish(now, builder);
+}
+
+void Subscription::EndRows() {
+  reader_.Stop();
+  rows_.reset();
+  const bool patch = oldest_.has_value() && *oldest_ < target_;
+  phase_ = patch ? Phase::kPatch : Phase::kEnd;
+  all_sent_ = true;
 }
 
 // Brings the keys already sent from oldest_ to target_, a step of the log at a

@@ -66,9 +66,10 @@ class GatewayStats {
   // CHECKs that the name was given at the start.
   ViewStats& view(absl::string_view name);
   PipelineStats& pipeline(absl::string_view name);
-  std::atomic<uint64_t> reads{0};     // Get and Scan
-  std::atomic<uint64_t> rejected{0};  // over a limit
-  std::atomic<uint64_t> drained{0};   // streams sent away
+  std::atomic<uint64_t> reads{0};               // Get and Scan
+  std::atomic<uint64_t> snapshot_rows_read{0};  // shared by who arrive together
+  std::atomic<uint64_t> rejected{0};            // over a limit
+  std::atomic<uint64_t> drained{0};             // streams sent away
 
  private:
   std::map<std::string, std::unique_ptr<ViewStats>, std::less<>> views_;

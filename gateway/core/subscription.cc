@@ -46,7 +46,8 @@ Subscription::Subscription(SubscriptionSpec spec, MaterializedStore* store)
       incarnation_(PresentIncarnation(*store)),
       view_hash_(Fnv1a64(spec_.view_name)),
       filter_hash_(FilterHash(spec_.filter)),
-      range_key_(RangeKey(spec_.filter, spec_.min_interval_ms > 0)) {
+      range_key_(RangeKey(spec_.filter, spec_.min_interval_ms > 0)),
+      reader_(spec_.feeds, store) {
   if (spec_.ranges != nullptr) spec_.ranges->Join(range_key_);
 }
 
@@ -100,8 +101,8 @@ EventTime Subscription::WatermarkAt(Seq seq) const {
 }
 
 void Subscription::ForgetSnapshot() {
-  iterator_.reset();
   rows_.reset();
+  reader_.Stop();
   pin_.reset();
   oldest_.reset();
   last_key_.clear();
@@ -147,13 +148,14 @@ absl::StatusOr<bool> Subscription::Next(ProcessingTime now, Message* message) {
 
 absl::StatusOr<bool> Subscription::Step(ProcessingTime now, Message* message) {
   if (phase_ == Phase::kReset) {
-    RETURN_IF_ERROR(OpenRows(now));
+    ASSIGN_OR_RETURN(const bool open, OpenRows(now));
+    if (!open) return false;
     SendReset(now, message);
     return true;
   }
   if (phase_ == Phase::kSnapshot) {
     ASSIGN_OR_RETURN(const bool sent, NextRows(now, message));
-    if (sent) return true;
+    if (sent || phase_ == Phase::kSnapshot) return sent;
   }
   if (phase_ == Phase::kPatch) {
     ASSIGN_OR_RETURN(const bool sent, NextPatch(now, message));

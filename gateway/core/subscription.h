@@ -18,6 +18,7 @@
 #include "gateway/core/range_cache.h"
 #include "gateway/core/response.h"
 #include "gateway/core/resume_token.h"
+#include "gateway/core/snapshot_reader.h"
 #include "views/fold/row_codec.h"
 #include "views/store/materialized_store.h"
 
@@ -62,6 +63,9 @@ struct SubscriptionSpec {
   // At the head, ranges with changes and progress are at least so far apart.
   int64_t min_interval_ms = 0;
   RangeCache* ranges = nullptr;  // of the pipeline; may be null; outlives all
+  // Of the pipeline; borrowed, and outlives the subscription. Null: it reads
+  // all rows by itself.
+  SnapshotFeeds* feeds = nullptr;
 };
 
 // What the last message was, for metrics.
@@ -118,6 +122,9 @@ class Subscription {
   Seq position() const { return announced_; }
   // Next may have something to say at this time even without a commit.
   ProcessingTime due() const;
+  // Next has found that a snapshot's next rows, or a place in one, are still to
+  // come: call it again once the feeds say that something is ready.
+  bool awaits_rows() const { return reader_.awaits(); }
 
   // Fragments of a range have been sent, and the last is still to come: no
   // message of Drain before that.
@@ -143,9 +150,14 @@ class Subscription {
   void ForgetSnapshot();
 
   absl::StatusOr<bool> Step(ProcessingTime now, Message* message);
-  absl::Status OpenRows(ProcessingTime now);
+  // False if the rows have to be waited for.
+  absl::StatusOr<bool> OpenRows(ProcessingTime now);
   absl::StatusOr<bool> NextRows(ProcessingTime now, Message* message);
-  absl::StatusOr<bool> AddRow(ResponseBuilder* builder);
+  absl::StatusOr<bool> NextSharedRows(ProcessingTime now, Message* message);
+  absl::StatusOr<bool> NextKeyedRows(ProcessingTime now, Message* message);
+  void FinishRows(EventTime watermark, ProcessingTime now,
+                  ResponseBuilder* builder);
+  void EndRows();
   absl::StatusOr<bool> AddKeyedRow(ResponseBuilder* builder);
   absl::StatusOr<bool> NextPatch(ProcessingTime now, Message* message);
   void SendReset(ProcessingTime now, Message* message);
@@ -215,9 +227,9 @@ class Subscription {
   Seq target_;
   std::string last_key_;
   bool all_sent_ = false;
-  std::unique_ptr<LogPin> pin_;  // declared before rows_: released after it
-  std::shared_ptr<const ReadView> rows_;
-  std::unique_ptr<ViewIterator> iterator_;
+  std::unique_ptr<LogPin> pin_;           // declared first: released last
+  SnapshotReader reader_;                 // of all rows
+  std::shared_ptr<const ReadView> rows_;  // of keys
   ProcessingTime rows_opened_;
 
   // Deltas. The client is at announced_; nothing in (announced_, scanned_]

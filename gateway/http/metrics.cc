@@ -104,6 +104,9 @@ void Metrics::Collect(MetricSink* sink) const {
   CollectViews(sink);
   sink->Counter("tidegate_reads_total", "Get and Scan calls.", {},
                 static_cast<double>(stats_->reads));
+  sink->Counter("tidegate_snapshot_rows_read_total",
+                "Rows read for snapshots: once for all who arrive together.",
+                {}, static_cast<double>(stats_->snapshot_rows_read));
   sink->Counter("tidegate_calls_rejected_total",
                 "Calls refused because a limit was reached.", {},
                 static_cast<double>(stats_->rejected));
