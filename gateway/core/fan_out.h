@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -30,9 +31,16 @@ struct FanOutOptions {
   // A stream is handed on when it is this old, give or take a tenth; 0: never.
   int64_t max_stream_age_ms = 0;
   uint64_t seed = 0;  // of the jitter
+  // Of several fan-outs of one hub, one counts the commits.
+  bool counts_commits = true;
 };
 
-using StreamId = uint64_t;
+// So many messages are made in one turn, so that what else happens on the
+// thread is not kept waiting, and the turn's time is the messages' time.
+inline constexpr size_t kMessagesPerTurn = 64;
+// A stream handed on for its age is told to wait no longer than this.
+inline constexpr int64_t kMaxAgeRetryMs = 100;
+inline constexpr ProcessingTime kNever{std::numeric_limits<int64_t>::max()};
 
 // Runs on one thread, which alone calls it. Never blocks but for reading the
 // store. Invariants: at most one write of a stream is under way; a commit costs
@@ -60,12 +68,17 @@ class FanOut {
   virtual void Kick(StreamId id, ProcessingTime now) = 0;
   // Its last write has completed.
   virtual void Written(StreamId id, ProcessingTime now) = 0;
+  // Finishes it with OK once it has nothing to say: the client has said that
+  // nothing more comes from it.
+  virtual void Close(StreamId id, ProcessingTime now) = 0;
+  // Thread-safe: rows of snapshots may have become ready. Call Turn after it.
+  virtual void RowsReady() = 0;
   // The client has gone; Finish is not called any more.
   virtual void Gone(StreamId id) = 0;
 
   // Tells of new commits, of what is due, and of rows that have become ready;
   // lets some of those who are behind read on. Returns when to be called again
-  // if nothing happens before: `now` if somebody is still behind.
+  // if nothing happens before: `now` if somebody is still to be served.
   virtual ProcessingTime Turn(ProcessingTime now) = 0;
 
   // Calls `done` once the store's head has reached `seq`: at once if it has,

@@ -70,6 +70,11 @@ class GatewayStats {
   std::atomic<uint64_t> snapshot_rows_read{0};  // shared by who arrive together
   std::atomic<uint64_t> rejected{0};            // over a limit
   std::atomic<uint64_t> drained{0};             // streams sent away
+  // Streams that no drain could hand on before its deadline.
+  std::atomic<uint64_t> cut{0};
+  std::atomic<int64_t> behind{0};    // streams that wait for their turn to read
+  std::atomic<int64_t> awaiting{0};  // ... for a snapshot's next rows
+  std::atomic<uint64_t> wake_ups{0};  // of the threads that push
 
  private:
   std::map<std::string, std::unique_ptr<ViewStats>, std::less<>> views_;
