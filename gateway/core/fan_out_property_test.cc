@@ -88,6 +88,7 @@ class World : public FanOutWorld {
   }
   std::vector<std::vector<std::string>> Written() const {
     std::vector<std::vector<std::string>> written;
+    written.reserve(kClients);
     for (int i = 0; i < kClients; ++i) written.push_back(clients_[i]->written);
     return written;
   }

@@ -6,7 +6,6 @@
 #include "base/status_macros.h"
 #include "gateway/grpc/descriptors.h"
 #include "gateway/grpc/service.h"
-#include "grpcpp/support/byte_buffer.h"
 
 namespace tidegate {
 namespace {
@@ -56,17 +55,6 @@ absl::Status CheckServed(const v1::ScanRequest& request) {
   }
   if (!request.where().empty()) return NotServed("where", "ScanRequest");
   return absl::OkStatus();
-}
-
-bool ParseRequest(const grpc::ByteBuffer& bytes,
-                  v1::SubscribeRequest* request) {
-  std::vector<grpc::Slice> slices;
-  if (!bytes.Dump(&slices).ok()) return false;
-  std::string flat;
-  for (const grpc::Slice& slice : slices) {
-    flat.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  return request->ParseFromString(flat);
 }
 
 absl::StatusOr<std::vector<std::string>> ReadKeys(

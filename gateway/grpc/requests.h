@@ -15,13 +15,7 @@
 #include "views/pipeline/view_hub.h"
 #include "views/store/materialized_store.h"
 
-namespace grpc {
-class ByteBuffer;
-}  // namespace grpc
-
 namespace tidegate {
-
-bool ParseRequest(const grpc::ByteBuffer& bytes, v1::SubscribeRequest* request);
 
 // <View>Key messages as memcomparable keys, in the order given.
 // InvalidArgument says what a key looks like; ResourceExhausted beyond `limit`.

@@ -26,12 +26,21 @@ inline constexpr uint32_t kMaxPageRows = 10'000;
 inline constexpr size_t kMaxReplyBytes = 3u << 20;
 inline constexpr size_t kMaxOpenScans = 64;
 inline constexpr int64_t kMaxScanAgeMs = 60'000;
-// What a refused client is told to wait.
+inline constexpr int64_t kConnectionGraceMs = 60'000;
+// What a refused client is told to wait, give or take a half.
 inline constexpr int64_t kRetryDelayMs = 1'000;
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:0";
+  size_t push_threads = 1;
+  // Subscribe streams and sessions, and of them those of one client address,
+  // which many clients may share behind a proxy.
   size_t max_subscribers = kMaxSubscribers;
+  size_t max_streams_per_peer = kMaxSubscribers;
+  // A stream, a connection is handed on at this age, give or take a tenth; 0:
+  // never. A connection's streams may go on for kConnectionGraceMs.
+  int64_t max_stream_age_ms = 0;
+  int64_t max_connection_age_ms = 0;
   size_t max_keys_per_subscription = kMaxKeysPerSubscription;
   size_t max_open_scans = kMaxOpenScans;
   int64_t max_scan_age_ms = kMaxScanAgeMs;
@@ -49,15 +58,18 @@ class Server {
   ~Server();
 
   int port() const;
-  // Refuses new calls, hands every subscriber its token and when to come back,
-  // and ends the streams; what has not ended after `deadline_ms` is cut. Then
-  // the port is closed. Later calls do nothing.
+  // Closes the port and tells connections that the server goes away, so that
+  // nobody comes back to it. Then, over the first half of `deadline_ms`, hands
+  // every subscriber its token and when to come back (`retry_after_ms`, give or
+  // take a half) and ends the streams; what has not ended at the deadline is
+  // cut. Later calls do nothing.
   void Drain(int64_t retry_after_ms, int64_t deadline_ms);
 
  private:
   struct Impl;
-  explicit Server(std::unique_ptr<Impl> impl);
+  Server(std::unique_ptr<Impl> impl, const GatewayStats* stats);
   std::unique_ptr<Impl> impl_;
+  const GatewayStats* const stats_;
 };
 
 }  // namespace tidegate

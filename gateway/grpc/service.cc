@@ -1,84 +1,104 @@
 #include "gateway/grpc/service.h"
 
 #include <algorithm>
-#include <chrono>
-#include <limits>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "gateway/core/subscribe_stream.h"
 #include "gateway/grpc/descriptors.h"
 #include "gateway/grpc/requests.h"
-#include "gateway/grpc/status.h"
-#include "gateway/grpc/subscribe_reactor.h"
+#include "gateway/grpc/worker_pool.h"
 
 namespace tidegate {
 namespace {
 
-grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context,
-                                const grpc::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status);
-  return reactor;
-}
-
-// A stream that ends at once.
-class RefusedStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
- public:
-  explicit RefusedStream(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
-
-class RefusedSession
-    : public grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionResponse> {
- public:
-  explicit RefusedSession(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
-
-}  // namespace
-
-ViewServiceImpl::ViewServiceImpl(const ServerOptions& options,
-                                 const ViewHub* hub, GatewayStats* stats,
-                                 const Clock* clock, Broadcaster* broadcaster,
-                                 OpenScans* scans)
-    : options_(options),
-      hub_(hub),
-      stats_(stats),
-      clock_(clock),
-      broadcaster_(broadcaster),
-      scans_(scans) {}
-
-grpc::Status ViewServiceImpl::Refusal(const absl::Status& status) const {
-  if (broadcaster_->draining() && absl::IsUnavailable(status)) {
-    return ToGrpcWithRetry(status, broadcaster_->retry_after_ms());
-  }
-  if (absl::IsResourceExhausted(status) || absl::IsUnavailable(status)) {
-    if (absl::IsResourceExhausted(status)) ++stats_->rejected;
-    return ToGrpcWithRetry(status, kRetryDelayMs);
-  }
-  return ToGrpc(status);
-}
-
-absl::Status ViewServiceImpl::CheckServing() const {
-  if (broadcaster_->draining()) {
+absl::Status CheckServing(CallThread* thread) {
+  if (thread->fan_out().draining()) {
     return absl::UnavailableError("server is draining");
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<const ViewHub::View*> ViewServiceImpl::Find(
-    const std::string& name) const {
-  RETURN_IF_ERROR(CheckServing());
+template <typename Request>
+absl::StatusOr<Request> Parse(const std::string& bytes) {
+  Request request;
+  if (request.ParseFromString(bytes)) return request;
+  return absl::InvalidArgumentError(
+      absl::StrCat("malformed ", Request::descriptor()->name()));
+}
+
+// Answers with what `task` returns, which may wait for the disk.
+void AnswerElsewhere(CallThread* thread,
+                     std::function<absl::StatusOr<std::string>()> task,
+                     const Method::Reply& reply) {
+  const bool taken =
+      thread->RunElsewhere([thread, task = std::move(task), reply] {
+        thread->Post([reply, answer = task()] { reply(answer); });
+      });
+  if (!taken) {
+    reply(absl::ResourceExhaustedError(
+        absl::StrCat("too many reads wait, limit ", kMaxQueuedReads)));
+  }
+}
+
+}  // namespace
+
+ViewService::ViewService(const ServerOptions& options, const ViewHub* hub,
+                         GatewayStats* stats, const Clock* clock,
+                         OpenScans* scans)
+    : options_(options),
+      hub_(hub),
+      stats_(stats),
+      clock_(clock),
+      scans_(scans) {}
+
+void ViewService::AddMethods(MethodTable* methods) {
+  const auto unary = [methods](absl::string_view name, auto serve) {
+    (*methods)[absl::StrCat("/tidegate.v1.ViewService/", name)].unary =
+        std::move(serve);
+  };
+  unary("ListViews", [this](const UnaryCall& call, const Reply& reply) {
+    ListViews(call, reply);
+  });
+  unary("DescribeView", [this](const UnaryCall& call, const Reply& reply) {
+    DescribeView(call, reply);
+  });
+  unary("Get", [this](const UnaryCall& call, Reply reply) {
+    Get(call, std::move(reply));
+  });
+  unary("Scan", [this](const UnaryCall& call, Reply reply) {
+    Scan(call, std::move(reply));
+  });
+  (*methods)["/tidegate.v1.ViewService/Subscribe"].open =
+      [this](CallThread* thread, const std::string& bytes,
+             WatchRegistry* registry) {
+        return Subscribe(thread, bytes, registry);
+      };
+  Method& session = (*methods)["/tidegate.v1.ViewService/Session"];
+  session.open = [](CallThread*, const std::string&,
+                    WatchRegistry*) -> absl::StatusOr<std::unique_ptr<Stream>> {
+    return absl::UnimplementedError(
+        "method Session is not served by this version; use Subscribe");
+  };
+  session.on_request = [](CallThread*, Stream*, const std::string&) {
+    return absl::OkStatus();
+  };
+  session.accepts_requests = [](const Stream&) { return true; };
+}
+
+absl::StatusOr<const ViewHub::View*> ViewService::Find(
+    CallThread* thread, const std::string& name) const {
+  RETURN_IF_ERROR(CheckServing(thread));
   const ViewHub::View* view = hub_->Find(name);
   if (view == nullptr) return hub_->NoSuchView(name);
   RETURN_IF_ERROR_CTX(view->pipeline->status(), absl::StrCat("view=", name));
   return view;
 }
 
-void ViewServiceImpl::DescribeInto(const ViewHub::View& view,
-                                   v1::ViewInfo* info) const {
+void ViewService::DescribeInto(const ViewHub::View& view,
+                               v1::ViewInfo* info) const {
   const MaterializedStore& store = view.pipeline->store();
   info->set_name(view.view->name);
   info->set_definition(view.view->definition);
@@ -99,77 +119,86 @@ void ViewServiceImpl::DescribeInto(const ViewHub::View& view,
   FillDuration(view.view->watermark_delay_us, info->mutable_watermark_delay());
 }
 
-grpc::ServerUnaryReactor* ViewServiceImpl::ListViews(
-    grpc::CallbackServerContext* context, const v1::ListViewsRequest*,
-    v1::ListViewsResponse* response) {
-  const absl::Status status = CheckServing();
-  if (!status.ok()) return Reply(context, Refusal(status));
-  for (const ViewHub::View& view : hub_->views()) {
-    DescribeInto(view, response->add_views());
-  }
-  return Reply(context, grpc::Status::OK);
+void ViewService::ListViews(const UnaryCall& call, const Reply& reply) {
+  const absl::Status status = CheckServing(call.thread);
+  if (!status.ok()) return reply(status);
+  AnswerElsewhere(
+      call.thread,
+      [this] {
+        v1::ListViewsResponse response;
+        for (const ViewHub::View& view : hub_->views()) {
+          DescribeInto(view, response.add_views());
+        }
+        return response.SerializeAsString();
+      },
+      reply);
 }
 
-grpc::ServerUnaryReactor* ViewServiceImpl::DescribeView(
-    grpc::CallbackServerContext* context,
-    const v1::DescribeViewRequest* request,
-    v1::DescribeViewResponse* response) {
-  const absl::Status status = CheckServing();
-  if (!status.ok()) return Reply(context, Refusal(status));
+void ViewService::DescribeView(const UnaryCall& call, const Reply& reply) {
+  const absl::Status status = CheckServing(call.thread);
+  if (!status.ok()) return reply(status);
+  const auto request = Parse<v1::DescribeViewRequest>(call.request);
+  if (!request.ok()) return reply(request.status());
   const ViewHub::View* view = hub_->Find(request->view());
-  if (view == nullptr) {
-    return Reply(context, ToGrpc(hub_->NoSuchView(request->view())));
-  }
-  DescribeInto(*view, response->mutable_view());
-  DescribeRows(view->view->name, view->view->schema,
-               response->mutable_descriptors());
-  return Reply(context, grpc::Status::OK);
+  if (view == nullptr) return reply(hub_->NoSuchView(request->view()));
+  AnswerElsewhere(
+      call.thread,
+      [this, view] {
+        v1::DescribeViewResponse response;
+        DescribeInto(*view, response.mutable_view());
+        DescribeRows(view->view->name, view->view->schema,
+                     response.mutable_descriptors());
+        return response.SerializeAsString();
+      },
+      reply);
 }
 
-void ViewServiceImpl::WhenReached(const ViewHub::View& view,
-                                  const v1::Position& min_position,
-                                  const grpc::CallbackServerContext& context,
-                                  std::function<void(absl::Status)> then) {
+void ViewService::WhenReached(const ViewHub::View& view,
+                              const v1::Position& min_position,
+                              const UnaryCall& call,
+                              std::function<void(absl::Status)> then) const {
   const absl::StatusOr<Seq> seq =
       SeqToReach(view.pipeline->store(), min_position);
   if (!seq.ok()) return then(seq.status());
-  const int64_t now_us = clock_->Now().value();
-  const int64_t left_us =
-      std::chrono::duration_cast<std::chrono::microseconds>(
-          std::min(context.deadline() - std::chrono::system_clock::now(),
-                   std::chrono::system_clock::duration(
-                       std::chrono::milliseconds(kMaxReadWaitMs))))
-          .count();
-  broadcaster_->WaitFor(view.pipeline, *seq, ProcessingTime(now_us + left_us),
-                        std::move(then));
+  const ProcessingTime longest(call.thread->Now().value() +
+                               kMaxReadWaitMs * 1000);
+  call.thread->fan_out().WaitFor(
+      view.pipeline, *seq, std::min(call.deadline, longest), std::move(then));
 }
 
-grpc::ServerUnaryReactor* ViewServiceImpl::Get(
-    grpc::CallbackServerContext* context, const v1::GetRequest* request,
-    v1::GetResponse* response) {
+void ViewService::Get(const UnaryCall& call, Reply reply) {
   ++stats_->reads;
-  const absl::StatusOr<const ViewHub::View*> view = Find(request->view());
-  if (!view.ok()) return Reply(context, Refusal(view.status()));
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  WhenReached(
-      **view, request->min_position(), *context,
-      [this, reactor, request, response, view = *view](absl::Status status) {
-        if (status.ok()) status = DoGet(*request, *view, response);
-        reactor->Finish(Refusal(status));
-      });
-  return reactor;
+  auto request = Parse<v1::GetRequest>(call.request);
+  if (!request.ok()) return reply(request.status());
+  const absl::StatusOr<const ViewHub::View*> view =
+      Find(call.thread, request->view());
+  if (!view.ok()) return reply(view.status());
+  CallThread* const thread = call.thread;
+  const v1::Position min_position = request->min_position();
+  WhenReached(**view, min_position, call,
+              [this, thread, reply = std::move(reply), view = *view,
+               request = *std::move(request)](const absl::Status& status) {
+                if (!status.ok()) return reply(status);
+                if (request.keys_size() <= kMaxInlineGetKeys) {
+                  return reply(DoGet(request, *view));
+                }
+                AnswerElsewhere(
+                    thread,
+                    [this, request, view] { return DoGet(request, *view); },
+                    reply);
+              });
 }
 
-absl::Status ViewServiceImpl::DoGet(const v1::GetRequest& request,
-                                    const ViewHub::View& view,
-                                    v1::GetResponse* response) {
+absl::StatusOr<std::string> ViewService::DoGet(
+    const v1::GetRequest& request, const ViewHub::View& view) const {
   ASSIGN_OR_RETURN(const std::vector<std::string> keys,
                    ReadKeys(*view.view, request.keys(), kMaxKeysPerGet));
   const auto rows = view.pipeline->store().HeadView();
   const WindowEnd window = WindowEndOf(*view.view);
+  v1::GetResponse response;
   size_t bytes = 0;
   for (const std::string& key : keys) {
-    v1::GetResponse::Entry* entry = response->add_entries();
+    v1::GetResponse::Entry* entry = response.add_entries();
     std::string row;
     bool corrected = false;
     ASSIGN_OR_RETURN(const bool found,
@@ -177,7 +206,6 @@ absl::Status ViewServiceImpl::DoGet(const v1::GetRequest& request,
     if (!found) continue;
     bytes += row.size();
     if (bytes > kMaxReplyBytes) {
-      response->Clear();
       return absl::ResourceExhaustedError(absl::StrCat(
           "reply too large: ask for fewer keys at a time, limit in bytes ",
           kMaxReplyBytes));
@@ -187,33 +215,41 @@ absl::Status ViewServiceImpl::DoGet(const v1::GetRequest& request,
     entry->set_row(std::move(row));
   }
   FillPosition(view.pipeline->store(), rows->seq(),
-               response->mutable_position());
+               response.mutable_position());
   FillTimestamp(rows->watermark(),
-                [&] { return response->mutable_watermark(); });
-  return absl::OkStatus();
+                [&] { return response.mutable_watermark(); });
+  return response.SerializeAsString();
 }
 
-grpc::ServerUnaryReactor* ViewServiceImpl::Scan(
-    grpc::CallbackServerContext* context, const v1::ScanRequest* request,
-    v1::ScanResponse* response) {
+void ViewService::Scan(const UnaryCall& call, Reply reply) {
   ++stats_->reads;
+  auto request = Parse<v1::ScanRequest>(call.request);
+  if (!request.ok()) return reply(request.status());
   const absl::Status served = CheckServed(*request);
-  if (!served.ok()) return Reply(context, ToGrpc(served));
-  const absl::StatusOr<const ViewHub::View*> view = Find(request->view());
-  if (!view.ok()) return Reply(context, Refusal(view.status()));
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  WhenReached(
-      **view, request->min_position(), *context,
-      [this, reactor, request, response, view = *view](absl::Status status) {
-        if (status.ok()) status = DoScan(*request, *view, response);
-        reactor->Finish(Refusal(status));
-      });
-  return reactor;
+  if (!served.ok()) return reply(served);
+  const absl::StatusOr<const ViewHub::View*> view =
+      Find(call.thread, request->view());
+  if (!view.ok()) return reply(view.status());
+  CallThread* const thread = call.thread;
+  const v1::Position min_position = request->min_position();
+  WhenReached(**view, min_position, call,
+              [this, thread, reply = std::move(reply), view = *view,
+               request = *std::move(request)](const absl::Status& status) {
+                if (!status.ok()) return reply(status);
+                AnswerElsewhere(
+                    thread,
+                    [this, request, view]() -> absl::StatusOr<std::string> {
+                      v1::ScanResponse response;
+                      RETURN_IF_ERROR(DoScan(request, *view, &response));
+                      return response.SerializeAsString();
+                    },
+                    reply);
+              });
 }
 
-absl::Status ViewServiceImpl::DoScan(const v1::ScanRequest& request,
-                                     const ViewHub::View& view,
-                                     v1::ScanResponse* response) {
+absl::Status ViewService::DoScan(const v1::ScanRequest& request,
+                                 const ViewHub::View& view,
+                                 v1::ScanResponse* response) {
   const ProcessingTime now = clock_->Now();
   MaterializedStore& store = view.pipeline->store();
   PageToken token;
@@ -270,7 +306,7 @@ absl::Status ViewServiceImpl::DoScan(const v1::ScanRequest& request,
   return absl::OkStatus();
 }
 
-absl::StatusOr<SubscriptionSpec> ViewServiceImpl::MakeSpec(
+absl::StatusOr<SubscriptionSpec> ViewService::MakeSpec(
     const ViewHub::View& view, const v1::SubscribeRequest& request) const {
   SubscriptionSpec spec;
   spec.view_name = view.view->name;
@@ -290,42 +326,21 @@ absl::StatusOr<SubscriptionSpec> ViewServiceImpl::MakeSpec(
   return spec;
 }
 
-absl::StatusOr<grpc::ServerWriteReactor<grpc::ByteBuffer>*>
-ViewServiceImpl::Open(const grpc::ByteBuffer& bytes) {
-  v1::SubscribeRequest request;
-  if (!ParseRequest(bytes, &request)) {
-    return absl::InvalidArgumentError("malformed SubscribeRequest");
-  }
+absl::StatusOr<std::unique_ptr<Stream>> ViewService::Subscribe(
+    CallThread* thread, const std::string& bytes, WatchRegistry* registry) {
+  ASSIGN_OR_RETURN(const v1::SubscribeRequest request,
+                   Parse<v1::SubscribeRequest>(bytes));
   RETURN_IF_ERROR(CheckServed(request));
-  ASSIGN_OR_RETURN(const ViewHub::View* const view, Find(request.view()));
+  ASSIGN_OR_RETURN(const ViewHub::View* const view,
+                   Find(thread, request.view()));
   ASSIGN_OR_RETURN(SubscriptionSpec spec, MakeSpec(*view, request));
+  spec.ranges = registry->ranges(view->pipeline);
   ASSIGN_OR_RETURN(
       std::unique_ptr<Subscription> subscription,
       Subscription::Create(std::move(spec), &view->pipeline->store(),
                            request.resume_token()));
-  auto reactor = std::make_shared<SubscribeReactor>(
-      std::move(subscription), view->pipeline, broadcaster_, stats_,
-      &stats_->view(view->view->name), clock_);
-  if (!broadcaster_->Add(reactor)) {
-    RETURN_IF_ERROR(CheckServing());
-    return absl::ResourceExhaustedError(
-        absl::StrCat("too many subscribers, limit ", options_.max_subscribers));
-  }
-  reactor->Pump();
-  return reactor.get();
-}
-
-grpc::ServerWriteReactor<grpc::ByteBuffer>* ViewServiceImpl::Subscribe(
-    grpc::CallbackServerContext*, const grpc::ByteBuffer* request) {
-  auto reactor = Open(*request);
-  if (reactor.ok()) return *reactor;
-  return new RefusedStream(Refusal(reactor.status()));
-}
-
-grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionResponse>*
-ViewServiceImpl::Session(grpc::CallbackServerContext*) {
-  return new RefusedSession(ToGrpc(absl::UnimplementedError(
-      "method Session is not served by this version; use Subscribe")));
+  return SubscribeStream::Create(std::move(subscription), view->pipeline,
+                                 &stats_->view(view->view->name), registry);
 }
 
 }  // namespace tidegate

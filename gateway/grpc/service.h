@@ -3,6 +3,7 @@
 #define TIDEGATE_GATEWAY_GRPC_SERVICE_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,74 +11,58 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "gateway/core/stats.h"
-#include "gateway/grpc/broadcaster.h"
+#include "gateway/grpc/methods.h"
 #include "gateway/grpc/scans.h"
 #include "gateway/grpc/server.h"
-#include "tidegate/v1/view_service.grpc.pb.h"
+#include "tidegate/v1/view_service.pb.h"
 #include "views/pipeline/view_hub.h"
 
 namespace tidegate {
 
-using ViewServiceBase = v1::ViewService::WithCallbackMethod_ListViews<
-    v1::ViewService::WithCallbackMethod_DescribeView<
-        v1::ViewService::WithCallbackMethod_Get<
-            v1::ViewService::WithCallbackMethod_Scan<
-                v1::ViewService::WithRawCallbackMethod_Subscribe<
-                    v1::ViewService::WithCallbackMethod_Session<
-                        v1::ViewService::Service>>>>>>;
+// A Get of more keys runs on a worker: one key that is not in memory is a read
+// of the disk, which the thread that pushes can bear for few.
+inline constexpr int kMaxInlineGetKeys = 16;
 
 // Thread-safe. Borrows everything it is given. Subscribe's messages are bytes
 // from the subscription core.
-class ViewServiceImpl : public ViewServiceBase {
+class ViewService {
  public:
-  ViewServiceImpl(const ServerOptions& options, const ViewHub* hub,
-                  GatewayStats* stats, const Clock* clock,
-                  Broadcaster* broadcaster, OpenScans* scans);
+  ViewService(const ServerOptions& options, const ViewHub* hub,
+              GatewayStats* stats, const Clock* clock, OpenScans* scans);
 
-  grpc::ServerUnaryReactor* ListViews(grpc::CallbackServerContext* context,
-                                      const v1::ListViewsRequest* request,
-                                      v1::ListViewsResponse* response) override;
-  grpc::ServerUnaryReactor* DescribeView(
-      grpc::CallbackServerContext* context,
-      const v1::DescribeViewRequest* request,
-      v1::DescribeViewResponse* response) override;
-  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
-                                const v1::GetRequest* request,
-                                v1::GetResponse* response) override;
-  grpc::ServerUnaryReactor* Scan(grpc::CallbackServerContext* context,
-                                 const v1::ScanRequest* request,
-                                 v1::ScanResponse* response) override;
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* Subscribe(
-      grpc::CallbackServerContext* context,
-      const grpc::ByteBuffer* request) override;
-  grpc::ServerBidiReactor<v1::SessionRequest, v1::SessionResponse>* Session(
-      grpc::CallbackServerContext* context) override;
+  // The service must outlive the table.
+  void AddMethods(MethodTable* methods);
 
  private:
+  using Reply = Method::Reply;
+  void ListViews(const UnaryCall& call, const Reply& reply);
+  void DescribeView(const UnaryCall& call, const Reply& reply);
+  void Get(const UnaryCall& call, Reply reply);
+  void Scan(const UnaryCall& call, Reply reply);
+  absl::StatusOr<std::unique_ptr<Stream>> Subscribe(CallThread* thread,
+                                                    const std::string& bytes,
+                                                    WatchRegistry* registry);
+
   // The view, if it can be served now.
-  absl::StatusOr<const ViewHub::View*> Find(const std::string& name) const;
-  absl::Status CheckServing() const;
-  absl::StatusOr<grpc::ServerWriteReactor<grpc::ByteBuffer>*> Open(
-      const grpc::ByteBuffer& bytes);
+  absl::StatusOr<const ViewHub::View*> Find(CallThread* thread,
+                                            const std::string& name) const;
   absl::StatusOr<SubscriptionSpec> MakeSpec(
       const ViewHub::View& view, const v1::SubscribeRequest& request) const;
-  absl::Status DoGet(const v1::GetRequest& request, const ViewHub::View& view,
-                     v1::GetResponse* response);
+  absl::StatusOr<std::string> DoGet(const v1::GetRequest& request,
+                                    const ViewHub::View& view) const;
   absl::Status DoScan(const v1::ScanRequest& request, const ViewHub::View& view,
                       v1::ScanResponse* response);
   void DescribeInto(const ViewHub::View& view, v1::ViewInfo* info) const;
   // Calls `then` once the view has reached `min_position`; FailedPrecondition
   // if that is no position of this history.
   void WhenReached(const ViewHub::View& view, const v1::Position& min_position,
-                   const grpc::CallbackServerContext& context,
-                   std::function<void(absl::Status)> then);
-  grpc::Status Refusal(const absl::Status& status) const;
+                   const UnaryCall& call,
+                   std::function<void(absl::Status)> then) const;
 
   const ServerOptions options_;
   const ViewHub* const hub_;
   GatewayStats* const stats_;
   const Clock* const clock_;
-  Broadcaster* const broadcaster_;
   OpenScans* const scans_;
 };
 
