@@ -53,6 +53,14 @@ ServerAppOptions MakeOptions(const Arguments& arguments, PlanSet plans) {
   options.loop.accept_truncated_history =
       arguments.is_set("accept-truncated-history");
   options.drain_time_ms = arguments.number("drain-time");
+  options.server.max_subscribers =
+      static_cast<size_t>(arguments.number("max-subscribers"));
+  options.server.max_streams_per_peer =
+      static_cast<size_t>(arguments.number("max-streams-per-peer"));
+  options.server.max_stream_age_ms = arguments.number("max-stream-age");
+  options.server.max_connection_age_ms = arguments.number("max-connection-age");
+  options.server.push_threads =
+      static_cast<size_t>(arguments.number("push-threads"));
   options.store.checkpoint_age_ms = arguments.number("checkpoint-age");
   options.store.checkpoint_bytes =
       static_cast<size_t>(arguments.number("checkpoint-bytes"));

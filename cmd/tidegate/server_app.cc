@@ -12,7 +12,6 @@
 #include "cmd/tidegate/ingest_metrics.h"
 #include "cmd/tidegate/pipeline_runner.h"
 #include "gateway/core/stats.h"
-#include "gateway/grpc/server.h"
 #include "gateway/http/http_server.h"
 #include "gateway/http/metrics.h"
 #include "views/pipeline/catalog.h"
@@ -114,7 +113,7 @@ absl::Status ServerAppImpl::StartGateway() {
   stats_ = std::make_unique<GatewayStats>(views, pipelines);
   metrics_ = std::make_unique<Metrics>(&hub_, stats_.get(), Clock::System());
   metrics_->AddSource([this](MetricSink* sink) { CollectIngest(sink); });
-  ServerOptions server;
+  ServerOptions server = options_.server;
   server.listen = options_.listen;
   auto started = Server::Start(server, &hub_, stats_.get(), Clock::System());
   if (!started.ok()) {

@@ -113,6 +113,18 @@ void Metrics::Collect(MetricSink* sink) const {
   sink->Counter("tidegate_streams_drained_total",
                 "Streams handed over before this server went away.", {},
                 static_cast<double>(stats_->drained));
+  sink->Counter("tidegate_streams_cut_total",
+                "Streams that could not be handed over before the deadline.",
+                {}, static_cast<double>(stats_->cut));
+  sink->Gauge("tidegate_streams_behind",
+              "Streams that wait for their turn to read on.", {},
+              static_cast<double>(stats_->behind));
+  sink->Gauge("tidegate_streams_awaiting_rows",
+              "Streams that wait for the next rows of a snapshot.", {},
+              static_cast<double>(stats_->awaiting));
+  sink->Counter("tidegate_push_wake_ups_total",
+                "Times that a commit or a worker woke a thread that pushes.",
+                {}, static_cast<double>(stats_->wake_ups));
   std::vector<std::function<void(MetricSink*)>> sources;
   {
     MutexLock lock(&mutex_);
