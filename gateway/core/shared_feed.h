@@ -44,8 +44,12 @@ struct FeedHub {
   size_t steps_under_way ABSL_GUARDED_BY(mutex) = 0;
   std::vector<std::shared_ptr<SharedFeed>> feeds ABSL_GUARDED_BY(mutex);
   // Who waits for a place, the longest first.
-  std::list<const void*> line ABSL_GUARDED_BY(mutex);
-  absl::flat_hash_map<const void*, std::list<const void*>::iterator> in_line
+  struct Waiting {
+    const void* reader;
+    ProcessingTime asked;  // last
+  };
+  std::list<Waiting> line ABSL_GUARDED_BY(mutex);
+  absl::flat_hash_map<const void*, std::list<Waiting>::iterator> in_line
       ABSL_GUARDED_BY(mutex);
 };
 

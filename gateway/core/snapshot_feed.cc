@@ -1,6 +1,8 @@
 #include "gateway/core/snapshot_feed.h"
 
 #include <algorithm>
+#include <iterator>
+#include <list>
 #include <utility>
 #include <vector>
 
@@ -23,8 +25,10 @@ class FeedsImpl : public SnapshotFeeds {
   // there is no place without.
   void MakeRoom(ProcessingTime now, FeedLater* later)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(hub_->mutex);
-  // Whether there is a place that nobody asked for before; else stands in line.
-  bool MayOpen(const void* reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(hub_->mutex);
+  // Puts the reader in line; whether there is a place for it, those before it
+  // having theirs. Who has not asked for kMaxTurnAgeMs is put last.
+  bool MayOpen(const void* reader, ProcessingTime now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(hub_->mutex);
   void LeaveLine(const void* reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(hub_->mutex);
   std::shared_ptr<SharedFeed> FindJoinable(const SnapshotRequest& request,
                                            ProcessingTime now)
@@ -75,17 +79,26 @@ void FeedsImpl::LeaveLine(const void* reader) {
   hub_->in_line.erase(at);
 }
 
-bool FeedsImpl::MayOpen(const void* reader) {
-  const size_t open = hub_->feeds.size();
-  const size_t places = hub_->limits.feeds - std::min(open, hub_->limits.feeds);
-  if (hub_->in_line.count(reader) == 0) {
-    if (hub_->line.size() < places) return true;
-    hub_->in_line[reader] = hub_->line.insert(hub_->line.end(), reader);
-    return false;
+bool FeedsImpl::MayOpen(const void* reader, ProcessingTime now) {
+  std::list<FeedHub::Waiting>& line = hub_->line;
+  const auto in_line = hub_->in_line.find(reader);
+  if (in_line == hub_->in_line.end()) {
+    hub_->in_line[reader] = line.insert(line.end(), {reader, now});
+  } else {
+    in_line->second->asked = now;
   }
-  auto at = hub_->line.begin();
-  for (size_t i = 0; i < places && at != hub_->line.end(); ++i, ++at) {
-    if (*at == reader) return true;
+  const size_t open = hub_->feeds.size();
+  size_t places = hub_->limits.feeds - std::min(open, hub_->limits.feeds);
+  for (auto at = line.begin(); places > 0;) {
+    if (at->reader == reader) return true;
+    const auto next = std::next(at);
+    if (HasPassed(at->asked, kMaxTurnAgeMs, now)) {
+      at->asked = now;
+      line.splice(line.end(), line, at);
+    } else {
+      --places;
+    }
+    at = next;
   }
   return false;
 }
@@ -111,7 +124,7 @@ absl::StatusOr<std::shared_ptr<SnapshotFeed>> FeedsImpl::Join(
       MakeRoom(now, &later);
       feed = FindJoinable(request, now);
     }
-    if (feed == nullptr && MayOpen(reader)) {
+    if (feed == nullptr && MayOpen(reader, now)) {
       std::unique_ptr<LogPin> first;
       const std::shared_ptr<const ReadView> rows =
           hub_->store->BaseView(now, &first);

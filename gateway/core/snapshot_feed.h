@@ -33,6 +33,9 @@ inline constexpr int64_t kFeedJoinMs = 200;
 // then the feed goes on without it, and it takes a feed of its own. A feed that
 // nobody has asked for so long gives its place to one who waits for a place.
 inline constexpr int64_t kMaxChunkAgeMs = 500;
+// Who is first in line for a place and has not asked for so long is put last:
+// one that is blocked keeps nobody waiting.
+inline constexpr int64_t kMaxTurnAgeMs = 2 * kMaxChunkAgeMs;
 // A chunk ends once this much was read for it, even if few rows matched.
 inline constexpr size_t kMaxChunkScanBytes = 1u << 20;
 

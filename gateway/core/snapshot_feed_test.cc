@@ -6,10 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
-#include "gateway/core/fake_store.h"
 #include "gateway/core/snapshot_reader.h"
 #include "gateway/core/subscription.h"
 #include "gateway/core/testing.h"
+#include "gateway/core/watched_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "views/sql/row_filter.h"
@@ -18,56 +18,7 @@ namespace tidegate {
 namespace {
 
 using Got = SnapshotFeed::Got;
-constexpr int kRowsPerChunk = 63;  // of kValueBytes, and one that passes 64 KiB
-
-class BrokenIterator : public ViewIterator {
- public:
-  void Seek(absl::string_view /*key*/) override {}
-  bool Valid() const override { return false; }
-  void Next() override {}
-  absl::string_view key() const override { return ""; }
-  const StoredEntry& entry() const override { return entry_; }
-  absl::Status status() const override {
-    return absl::DataLossError("block checksum mismatch");
-  }
-
- private:
-  StoredEntry entry_;
-};
-
-class BrokenView : public FakeReadView {
- public:
-  using FakeReadView::FakeReadView;
-  std::unique_ptr<ViewIterator> NewIterator(ViewId /*view*/,
-                                            Which /*which*/) const override {
-    return std::make_unique<BrokenIterator>();
-  }
-};
-
-// Knows which of its views are still held.
-class WatchedStore : public FakeStore {
- public:
-  std::shared_ptr<const ReadView> BaseView(
-      ProcessingTime now, std::unique_ptr<LogPin>* pin) override {
-    std::shared_ptr<const ReadView> view = FakeStore::BaseView(now, pin);
-    if (broken) {
-      view = std::make_shared<BrokenView>(view->seq(),
-                                          std::make_shared<const ModelState>());
-    }
-    views_.push_back(view);
-    return view;
-  }
-  int open_views() const {
-    int open = 0;
-    for (const auto& view : views_) open += view.expired() ? 0 : 1;
-    return open;
-  }
-  int views() const { return static_cast<int>(views_.size()); }
-  bool broken = false;
-
- private:
-  std::vector<std::weak_ptr<const ReadView>> views_;
-};
+constexpr int kRowsPerChunk = 63;  // of 1 KiB: the last passes 64 KiB
 
 class SnapshotFeedTest : public testing::Test {
  protected:
@@ -397,6 +348,22 @@ TEST_F(SnapshotFeedTest, AStalledFeedGivesItsPlaceToOneWhoWaits) {
   EXPECT_EQ(Ask(stalled.get()), Got::kGone);
 }
 
+TEST_F(SnapshotFeedTest, WhoIsInLineAndDoesNotAskKeepsNobodyWaiting) {
+  Fill(40 * kRowsPerChunk);
+  Make({.feeds = 1});
+  auto a = NewClient();
+  ASSERT_TRUE(Open(a.get(), Request(1)));
+  auto blocked = NewClient();
+  auto waiting = NewClient();
+  EXPECT_FALSE(Open(blocked.get(), Request(2)));
+  EXPECT_FALSE(Open(waiting.get(), Request(3)));
+  a.reset();
+  Advance(kMaxTurnAgeMs - 1);
+  EXPECT_FALSE(Open(waiting.get(), Request(3)));
+  Advance(1);
+  EXPECT_TRUE(Open(waiting.get(), Request(3)));
+}
+
 TEST_F(SnapshotFeedTest, WorkThatHasNotBegunOutlivesTheFeeds) {
   Fill(100);
   Make();
@@ -434,6 +401,7 @@ TEST_F(SnapshotFeedTest, ManyThreads) {
       },
       &rows_read_, {.feeds = 2, .chunks_ahead = 4, .join_ms = 0});
   std::vector<std::thread> workers;
+  workers.reserve(2);
   for (int i = 0; i < 2; ++i) {
     workers.emplace_back([&] {
       while (true) {
@@ -451,6 +419,7 @@ TEST_F(SnapshotFeedTest, ManyThreads) {
   }
   std::atomic<int> complete{0};
   std::vector<std::thread> readers;
+  readers.reserve(kReaders);
   for (int i = 0; i < kReaders; ++i) {
     readers.emplace_back([&, i] {
       SnapshotRequest request = Request(i % 3);
