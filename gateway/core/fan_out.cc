@@ -42,11 +42,12 @@ struct Slot {
 class FanOutImpl : public FanOut {
  public:
   FanOutImpl(const FanOutOptions& options, const ViewHub* hub,
-             GatewayStats* stats)
+             GatewayStats* stats, SnapshotWork work)
       : options_(options),
         stats_(stats),
         random_(options.seed),
-        index_(hub, stats, options.max_watches, options.counts_commits),
+        index_(hub, stats, options.max_watches, options.counts_commits,
+               Announcing(std::move(work))),
         reads_(options.max_waiting_reads) {}
   ~FanOutImpl() override;
 
@@ -57,7 +58,6 @@ class FanOutImpl : public FanOut {
   void Kick(StreamId id, ProcessingTime now) override;
   void Written(StreamId id, ProcessingTime now) override;
   void Close(StreamId id, ProcessingTime now) override;
-  void RowsReady() override { rows_ready_ = true; }
   void Gone(StreamId id) override;
   ProcessingTime Turn(ProcessingTime now) override;
   void WaitFor(const ServedPipeline* pipeline, Seq seq, ProcessingTime deadline,
@@ -69,6 +69,13 @@ class FanOutImpl : public FanOut {
 
  private:
   enum class What : uint8_t { kDue, kHandOn };
+  SnapshotWork Announcing(SnapshotWork work) {
+    auto on_ready = [this, then = std::move(work.on_ready)] {
+      rows_ready_ = true;
+      if (then != nullptr) then();
+    };
+    return {std::move(work.run), std::move(on_ready)};
+  }
   struct Timer {
     ProcessingTime at;
     StreamId id = 0;
@@ -101,6 +108,7 @@ class FanOutImpl : public FanOut {
   const FanOutOptions options_;
   GatewayStats* const stats_;
   std::mt19937_64 random_;
+  std::atomic<bool> rows_ready_{false};  // before index_, whose feeds set it
   WatchIndex index_;  // before slots_: streams leave it as they die
   WaitingReads reads_;
   absl::flat_hash_map<StreamId, std::unique_ptr<Slot>> slots_;
@@ -111,7 +119,6 @@ class FanOutImpl : public FanOut {
   std::deque<StreamId> behind_;
   std::vector<StreamId> awaiting_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  std::atomic<bool> rows_ready_{false};
   bool draining_ = false;
   int64_t drain_retry_ms_ = 0;
   int64_t behind_reported_ = 0;
@@ -402,9 +409,9 @@ void FanOutImpl::BeginDrain(int64_t retry_after_ms, int64_t over_ms,
 }  // namespace
 
 std::unique_ptr<FanOut> FanOut::Create(const FanOutOptions& options,
-                                       const ViewHub* hub,
-                                       GatewayStats* stats) {
-  return std::make_unique<FanOutImpl>(options, hub, stats);
+                                       const ViewHub* hub, GatewayStats* stats,
+                                       SnapshotWork work) {
+  return std::make_unique<FanOutImpl>(options, hub, stats, std::move(work));
 }
 
 }  // namespace tidegate

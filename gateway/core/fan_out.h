@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/ids.h"
+#include "gateway/core/snapshot_feed.h"
 #include "gateway/core/stats.h"
 #include "gateway/core/stream.h"
 #include "views/pipeline/view_hub.h"
@@ -48,9 +49,11 @@ inline constexpr ProcessingTime kNever{std::numeric_limits<int64_t>::max()};
 // is constant.
 class FanOut {
  public:
+  // `work`'s on_ready is told of; without `run` every snapshot is read in its
+  // stream's turn.
   static std::unique_ptr<FanOut> Create(const FanOutOptions& options,
-                                        const ViewHub* hub,
-                                        GatewayStats* stats);
+                                        const ViewHub* hub, GatewayStats* stats,
+                                        SnapshotWork work = {});
   virtual ~FanOut() = default;
 
   // Takes a stream over. `make` is given the registry and returns it.
@@ -71,8 +74,6 @@ class FanOut {
   // Finishes it with OK once it has nothing to say: the client has said that
   // nothing more comes from it.
   virtual void Close(StreamId id, ProcessingTime now) = 0;
-  // Thread-safe: rows of snapshots may have become ready. Call Turn after it.
-  virtual void RowsReady() = 0;
   // The client has gone; Finish is not called any more.
   virtual void Gone(StreamId id) = 0;
 

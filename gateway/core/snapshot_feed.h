@@ -88,6 +88,14 @@ struct SnapshotRequest {
   Seq at_least;            // rows of an older commit are of no use
 };
 
+// Where rows are read: `run` executes work on another thread (tests: at once),
+// `on_ready` is told, on any thread, that a chunk or a place has become free;
+// it must not call back.
+struct SnapshotWork {
+  std::function<void(std::function<void()>)> run;
+  std::function<void()> on_ready;
+};
+
 // The feeds of one pipeline. Thread-safe. Lock order: the one lock of all
 // feeds, then those of the store; none is held while rows are read, nor around
 // `run` and `on_ready`.

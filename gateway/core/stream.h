@@ -86,6 +86,8 @@ class WatchRegistry {
   virtual void SkipIdle(Watch* watch) = 0;
   // What its subscribers share; lives as long as the registry.
   virtual RangeCache* ranges(const ServedPipeline* pipeline) = 0;
+  // Null: each reads its snapshot by itself.
+  virtual SnapshotFeeds* feeds(const ServedPipeline* pipeline) = 0;
   // Keys of a watch in the registry that came or went (memcomparable).
   virtual void AddKey(Watch* watch, absl::string_view key) = 0;
   virtual void RemoveKey(Watch* watch, absl::string_view key) = 0;

@@ -64,7 +64,9 @@ ProcessingTime SubscribeStream::due() const {
   return watch_.subscription->due();
 }
 
-bool SubscribeStream::awaits_rows() const { return false; }
+bool SubscribeStream::awaits_rows() const {
+  return watch_.subscription->awaits_rows();
+}
 
 bool SubscribeStream::behind() const {
   return watch_.subscription->state() == SubscriberState::kCatchingUp;

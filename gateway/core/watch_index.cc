@@ -14,7 +14,8 @@ constexpr size_t kTellBytes = 8u << 20;
 }  // namespace
 
 WatchIndex::WatchIndex(const ViewHub* hub, GatewayStats* stats,
-                       size_t max_watches, bool counts_commits)
+                       size_t max_watches, bool counts_commits,
+                       const SnapshotWork& work)
     : max_watches_(max_watches), counts_commits_(counts_commits) {
   for (ServedPipeline* pipeline : hub->pipelines()) {
     PipelineState state;
@@ -23,6 +24,11 @@ WatchIndex::WatchIndex(const ViewHub* hub, GatewayStats* stats,
     const auto rows = pipeline->store().HeadView();
     state.told = rows->seq();
     state.watermark = rows->watermark();
+    if (work.run != nullptr) {
+      state.feeds =
+          SnapshotFeeds::Create(&pipeline->store(), work.run, work.on_ready,
+                                &stats->snapshot_rows_read);
+    }
     pipelines_.push_back(std::move(state));
   }
 }

@@ -12,6 +12,7 @@
 #include "absl/functional/function_ref.h"
 #include "gateway/core/key_index.h"
 #include "gateway/core/range_cache.h"
+#include "gateway/core/snapshot_feed.h"
 #include "gateway/core/stats.h"
 #include "gateway/core/stream.h"
 #include "views/pipeline/view_hub.h"
@@ -22,8 +23,9 @@ namespace tidegate {
 class WatchIndex : public WatchRegistry {
  public:
   // With `counts_commits` the pipelines' statistics are kept here.
+  // Snapshots are read by `work`, if it has a `run`.
   WatchIndex(const ViewHub* hub, GatewayStats* stats, size_t max_watches,
-             bool counts_commits);
+             bool counts_commits, const SnapshotWork& work);
 
   absl::Status Add(Watch* watch) override;
   void Remove(Watch* watch) override;
@@ -32,6 +34,9 @@ class WatchIndex : public WatchRegistry {
   void SkipIdle(Watch* watch) override;
   RangeCache* ranges(const ServedPipeline* pipeline) override {
     return StateOf(pipeline).ranges.get();
+  }
+  SnapshotFeeds* feeds(const ServedPipeline* pipeline) override {
+    return StateOf(pipeline).feeds.get();
   }
 
   // Reads what has been committed since the last call and calls `woken` for
@@ -46,6 +51,7 @@ class WatchIndex : public WatchRegistry {
     PipelineStats* stats = nullptr;
     KeyIndex<Watch*> index;
     std::unique_ptr<RangeCache> ranges = std::make_unique<RangeCache>();
+    std::unique_ptr<SnapshotFeeds> feeds;
     // The last commit that everyone concerned was told of.
     Seq told;
     EventTime watermark = kNoEventTime;

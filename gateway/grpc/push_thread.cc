@@ -19,7 +19,12 @@ PushThread::PushThread(PushThreadOptions options,
     : options_(std::move(options)),
       queue_(std::move(queue)),
       waker_(std::make_shared<Waker>(queue_.get())),
-      fan_out_(FanOut::Create(options_.fan_out, options_.hub, options_.stats)),
+      fan_out_(FanOut::Create(
+          options_.fan_out, options_.hub, options_.stats,
+          {[workers = options_.workers](std::function<void()> task) {
+             workers->RunAlways(std::move(task));
+           },
+           [waker = waker_] { waker->Wake(); }})),
       random_(options_.fan_out.seed) {
   for (ServedPipeline* pipeline : options_.hub->pipelines()) {
     pipeline->AddListener([waker = waker_] { waker->Wake(); });

@@ -335,6 +335,7 @@ absl::StatusOr<std::unique_ptr<Stream>> ViewService::Subscribe(
                    Find(thread, request.view()));
   ASSIGN_OR_RETURN(SubscriptionSpec spec, MakeSpec(*view, request));
   spec.ranges = registry->ranges(view->pipeline);
+  spec.feeds = registry->feeds(view->pipeline);
   ASSIGN_OR_RETURN(
       std::unique_ptr<Subscription> subscription,
       Subscription::Create(std::move(spec), &view->pipeline->store(),
