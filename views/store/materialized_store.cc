@@ -8,6 +8,8 @@
 #include "base/failpoint.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
+#include "views/store/build_phase.h"
+#include "views/store/build_rows.h"
 #include "views/store/log_pins.h"
 #include "views/store/recovery.h"
 #include "views/store/store_version.h"
@@ -21,11 +23,12 @@ class LogStructuredStore : public MaterializedStore {
  public:
   LogStructuredStore(Store* store, const MaterializedStoreOptions& options,
                      StorePolicy policy, StoreState state,
-                     std::vector<Incarnation> incarnations)
+                     std::vector<Incarnation> incarnations, bool building)
       : store_(store),
         options_(options),
         policy_(policy),
         incarnations_(std::move(incarnations)),
+        build_(building),
         version_(std::make_shared<StoreVersion>(std::move(state.version))),
         positions_(std::move(state.positions)),
         row_counts_(std::move(state.row_counts)),
@@ -43,6 +46,12 @@ class LogStructuredStore : public MaterializedStore {
   bool OverlayFull() const override {
     return Current()->overlay_bytes >= options_.max_overlay_bytes;
   }
+  absl::Status AppendBuild(BuildRows* rows,
+                           const Positions& positions) override;
+  absl::Status FinishBuild() override;
+  bool build_end_wanted() const override { return build_.end_wanted(); }
+  bool building() const override { return build_.building(); }
+  bool EndBuild(int timeout_ms) override { return build_.End(timeout_ms); }
 
   bool CheckpointDue(ProcessingTime now) const override;
   absl::Status Checkpoint(ProcessingTime now) override;
@@ -95,6 +104,7 @@ class LogStructuredStore : public MaterializedStore {
   const MaterializedStoreOptions options_;
   const StorePolicy policy_;
   const std::vector<Incarnation> incarnations_;
+  BuildPhase build_;
   const std::shared_ptr<LogPins> pins_ = std::make_shared<LogPins>();
   std::string lookup_scratch_;  // fold thread
   std::string lookup_row_;      // fold thread
@@ -145,6 +155,46 @@ absl::StatusOr<std::shared_ptr<const Commit>> LogStructuredStore::Append(
   tail_.Add(commit);
   if (!since_.has_value()) since_ = now;
   return commit;
+}
+
+absl::Status LogStructuredStore::AppendBuild(BuildRows* rows,
+                                             const Positions& positions) {
+  // A checkpoint of the overlay waits, and finds nothing to do.
+  MutexLock append_lock(&append_mutex_);
+  CheckpointRecord record;
+  record.seq = rows->seq();
+  record.incarnation = incarnations_.back().id;
+  record.positions = positions;
+  record.log_trimmed = record.seq;
+  {
+    MutexLock lock(&mutex_);
+    if (policy_.build_forgets_positions) record.positions = positions_;
+    if (policy_.build_keeps_log_start) record.log_trimmed = log_trimmed_;
+    record.row_counts = row_counts_;
+  }
+  AddRows(rows->counted(), &record.row_counts);
+  Failpoint("build.before_checkpoint");
+  RETURN_IF_ERROR_CTX(store_->Checkpoint(rows, EncodeCheckpointRecord(record)),
+                      absl::StrCat("build seq=", record.seq.value()));
+  Failpoint("build.after_checkpoint");
+  auto next = std::make_shared<StoreVersion>();
+  next->base = store_->Snapshot();
+  next->base_seq = next->head = record.seq;
+  next->base_watermark = next->watermark = positions.watermark;
+  Version replaced = std::move(next);  // freed after the lock
+  MutexLock lock(&mutex_);
+  version_.swap(replaced);
+  positions_ = positions;
+  row_counts_ = std::move(record.row_counts);
+  log_trimmed_ = record.log_trimmed;
+  return absl::OkStatus();
+}
+
+absl::Status LogStructuredStore::FinishBuild() {
+  if (!building()) return absl::OkStatus();
+  RETURN_IF_ERROR_CTX(NoteBuilt(store_), "the end of a build");
+  build_.Finish();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> LogStructuredStore::Lookup(ViewId view,
@@ -329,8 +379,17 @@ absl::StatusOr<std::unique_ptr<MaterializedStore>> MaterializedStore::Open(
   ASSIGN_OR_RETURN(
       std::vector<Incarnation> incarnations,
       AppendIncarnation(store, std::move(incarnation_id), state.version.head));
+  ASSIGN_OR_RETURN(const bool building, options.build
+                                            ? MayBuild(store, state)
+                                            : absl::StatusOr<bool>(false));
   return std::make_unique<LogStructuredStore>(
-      store, options, policy, std::move(state), std::move(incarnations));
+      store, options, policy, std::move(state), std::move(incarnations),
+      building);
+}
+
+absl::Status MaterializedStore::AppendBuild(BuildRows* /*rows*/,
+                                            const Positions& /*positions*/) {
+  return absl::InternalError("not being built");
 }
 
 }  // namespace tidegate

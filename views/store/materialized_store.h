@@ -31,15 +31,21 @@ struct MaterializedStoreOptions {
   size_t log_retention_bytes = 1u << 30;
   // A pin older than this no longer holds the log back.
   int64_t max_pin_age_ms = 60'000;
+  // A store without history that clients may know is built: see building().
+  bool build = false;
   // Commits kept in memory for subscribers close to the head.
   size_t tail_bytes = 32u << 20;
   size_t tail_commits = 4096;
 };
 
+class BuildRows;
+
 // Where a mutant steps in; the product uses the default. For tests that prove
 // that the tests can fail.
 struct StorePolicy {
   bool sync_log_before_checkpoint = true;
+  bool build_forgets_positions = false;  // a build's commit keeps the old ones
+  bool build_keeps_log_start = false;    // and says that the log has it
 };
 
 // Keeps the log from being trimmed above the position it was made at, for as
@@ -73,6 +79,13 @@ class MaterializedStore {
                                       absl::string_view* state) = 0;
   // The overlay is at max_overlay_bytes: wait for a checkpoint to finish.
   virtual bool OverlayFull() const = 0;
+  // While building(), instead of Append: `rows`, whose seq() is the next, are
+  // the next commit, in the checkpoint alone and durable with `positions` on
+  // return. The log begins after it.
+  virtual absl::Status AppendBuild(BuildRows* rows, const Positions& positions);
+  // Durably ends the build: from now on, commits go to the log.
+  virtual absl::Status FinishBuild() { return absl::OkStatus(); }
+  virtual bool build_end_wanted() const { return false; }
 
   // --- the checkpoint thread (the simulation calls it inline) ---
   virtual bool CheckpointDue(ProcessingTime now) const = 0;
@@ -81,6 +94,13 @@ class MaterializedStore {
   virtual absl::Status Checkpoint(ProcessingTime now) = 0;
 
   // --- any thread ---
+  // A first build or a rebuild, begun by Open() where no client can have been
+  // given a position that this store would have to continue.
+  virtual bool building() const { return false; }
+  // To be called before a client is given a position: asks the fold thread to
+  // end the build, which commits what is folded, and waits for it. False if
+  // that takes longer.
+  virtual bool EndBuild(int /*timeout_ms*/) { return true; }
   virtual Seq head() const = 0;
   virtual Seq checkpoint_seq() const = 0;
   // As of the last commit. (A function of the pipeline's own history: equal to
@@ -108,6 +128,7 @@ class MaterializedStore {
 };
 
 // A stored row's value: sequence, flags, row, state.
+void AppendStoredRow(Seq last_seq, const StoredEntry& entry, std::string* out);
 std::string EncodeStoredRow(Seq last_seq, const StoredEntry& entry);
 // The entry borrows from `bytes`.
 absl::Status DecodeStoredRow(absl::string_view bytes, Seq* last_seq,

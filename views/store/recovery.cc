@@ -11,6 +11,7 @@ namespace tidegate {
 namespace {
 
 constexpr absl::string_view kIncarnationsName = "incarnations";
+constexpr absl::string_view kBuiltName = "built";
 constexpr absl::string_view kWayOut =
     "; restore the data directory from a backup, or move it away and let the "
     "pipeline be rebuilt from its topics";
@@ -71,9 +72,11 @@ absl::Status Replay(Store* store, StoreState* state) {
 }
 
 // The log is synced before a checkpoint and trimmed only below the one before
-// it, so the record of the checkpoint's own commit is always there.
-absl::Status CheckLogReachesCheckpoint(Store* store, Seq checkpoint) {
-  if (checkpoint == Seq(0)) return absl::OkStatus();
+// it, so the record of the checkpoint's own commit is always there; but a
+// build's commit is in no log.
+absl::Status CheckLogReachesCheckpoint(Store* store, const StoreState& state) {
+  const Seq checkpoint = state.version.base_seq;
+  if (checkpoint == state.log_trimmed) return absl::OkStatus();
   bool found = false;
   RETURN_IF_ERROR(store->ReadLog(Seq(checkpoint.value() - 1),
                                  [&](Seq seq, absl::string_view) {
@@ -147,13 +150,21 @@ absl::StatusOr<StoreState> Recover(Store* store,
                                    const MaterializedStoreOptions& options) {
   StoreState state(options);
   RETURN_IF_ERROR_CTX(LoadCheckpoint(store, &state), "recovery");
-  RETURN_IF_ERROR_CTX(CheckLogReachesCheckpoint(store, state.version.base_seq),
-                      "recovery");
+  RETURN_IF_ERROR_CTX(CheckLogReachesCheckpoint(store, state), "recovery");
   RETURN_IF_ERROR_CTX(Replay(store, &state), "recovery");
   RETURN_IF_ERROR_CTX(CheckLogStart(store, &state), "recovery");
   state.version.overlay_bytes = OverlayBytes(state.version.runs);
   return state;
 }
+
+absl::StatusOr<bool> MayBuild(Store* store, const StoreState& state) {
+  if (state.version.head != state.log_trimmed) return false;
+  ASSIGN_OR_RETURN(const std::optional<std::string> built,
+                   store->GetMeta(kBuiltName));
+  return !built.has_value();
+}
+
+absl::Status NoteBuilt(Store* store) { return store->PutMeta(kBuiltName, "1"); }
 
 absl::StatusOr<std::vector<Incarnation>> AppendIncarnation(Store* store,
                                                            std::string id,

@@ -67,6 +67,12 @@ struct StoreState {
 absl::StatusOr<StoreState> Recover(Store* store,
                                    const MaterializedStoreOptions& options);
 
+// Whether the store has no history yet that a client may know: there is none,
+// or builds alone made it, whose end was not noted.
+absl::StatusOr<bool> MayBuild(Store* store, const StoreState& state);
+// Notes that clients may know the history.
+absl::Status NoteBuilt(Store* store);
+
 // Durably appends a start whose commits begin after `head`, and returns the
 // whole list. What is in the log is synced first: numbers up to `head` must
 // not be given out again.

@@ -31,8 +31,11 @@ class MergedRows : public RowSource {
     *key = key_;
     value->reset();
     if (entry.exists) {
-      value_ = EncodeStoredRow(entry.seq, {entry.has_row, entry.corrected,
-                                           entry.row(), entry.state()});
+      value_.clear();
+      AppendStoredRow(
+          entry.seq,
+          {entry.has_row, entry.corrected, entry.row(), entry.state()},
+          &value_);
       *value = value_;
     }
     return true;
@@ -84,15 +87,17 @@ std::unique_ptr<RowSource> MakeRowSource(const OverlayRuns* runs) {
   return std::make_unique<MergedRows>(runs);
 }
 
+void AppendStoredRow(Seq last_seq, const StoredEntry& entry, std::string* out) {
+  PutVarint64(out, last_seq.value());
+  out->push_back(static_cast<char>((entry.has_row ? kHasRow : 0) |
+                                   (entry.corrected ? kCorrected : 0)));
+  PutLengthPrefixed(out, entry.row);
+  out->append(entry.state.data(), entry.state.size());
+}
+
 std::string EncodeStoredRow(Seq last_seq, const StoredEntry& entry) {
-  constexpr size_t kHeaderRoom = 24;
   std::string out;
-  out.reserve(kHeaderRoom + entry.row.size() + entry.state.size());
-  PutVarint64(&out, last_seq.value());
-  out.push_back(static_cast<char>((entry.has_row ? kHasRow : 0) |
-                                  (entry.corrected ? kCorrected : 0)));
-  PutLengthPrefixed(&out, entry.row);
-  out.append(entry.state.data(), entry.state.size());
+  AppendStoredRow(last_seq, entry, &out);
   return out;
 }
 
