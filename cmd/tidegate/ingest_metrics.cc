@@ -33,6 +33,9 @@ void CollectIngestMetrics(const std::string& pipeline,
           stats.late_table_rows);
   gauge("tidegate_lag_records", "Records behind the ends last seen",
         stats.lag_records);
+  gauge("tidegate_building",
+        "1 while a build commits to checkpoints alone, for want of readers",
+        stats.building);
   gauge("tidegate_reorder_buffered_events",
         "Events that wait for the watermark", stats.buffered_events);
   gauge("tidegate_reorder_buffered_bytes",

@@ -241,8 +241,10 @@ absl::Status PipelineRunnerImpl::MakeLoop() {
 
 absl::Status PipelineRunnerImpl::Init() {
   RETURN_IF_ERROR(OpenStore());
+  MaterializedStoreOptions store_options = options_.store;
+  store_options.build = true;
   ASSIGN_OR_RETURN(materialized_,
-                   MaterializedStore::Open(store_.get(), options_.store, {},
+                   MaterializedStore::Open(store_.get(), store_options, {},
                                            RandomBytes(kIncarnationBytes),
                                            options_.clock->Now()));
   served_ = std::make_unique<ServedPipeline>(options_.name, &catalog_,

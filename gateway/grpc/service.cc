@@ -94,6 +94,7 @@ absl::StatusOr<const ViewHub::View*> ViewService::Find(
   const ViewHub::View* view = hub_->Find(name);
   if (view == nullptr) return hub_->NoSuchView(name);
   RETURN_IF_ERROR_CTX(view->pipeline->status(), absl::StrCat("view=", name));
+  RETURN_IF_ERROR_CTX(view->pipeline->EndBuild(), absl::StrCat("view=", name));
   return view;
 }
 

@@ -128,6 +128,7 @@ absl::Status FoldLoopImpl::Start() {
   const ProcessingTime now = parts_.clock->Now();
   next_metadata_ = After(now, options_.metadata_interval_ms);
   next_report_ = After(now, options_.report_offsets_interval_ms);
+  next_build_commit_ = After(now, options_.build_commit_interval_ms);
   AfterPoll();
   Publish();
   return absl::OkStatus();
@@ -139,7 +140,7 @@ void FoldLoopImpl::AfterPoll() {
   tables_read_ = true;
   if (!progress_->positions().tables_ready) {
     progress_->set_tables_ready();
-    commit_pending_ = true;
+    (parts_.store->building() ? held_ : commit_pending_) = true;
   }
   std::fill(wanted_.begin(), wanted_.end(), true);
 }
@@ -148,6 +149,15 @@ bool FoldLoopImpl::TablesRead() const {
   for (size_t t = 0; t < inputs_.size(); ++t) {
     if (inputs_[t].source->is_table &&
         !progress_->ReachedEnds(static_cast<int>(t), *parts_.reader)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool FoldLoopImpl::ReachedEnds() const {
+  for (size_t t = 0; t < inputs_.size(); ++t) {
+    if (!progress_->ReachedEnds(static_cast<int>(t), *parts_.reader)) {
       return false;
     }
   }
@@ -181,12 +191,11 @@ void FoldLoopImpl::Publish() {
     announced_ = true;
     SetStatus(absl::OkStatus());
   }
-  if (tables_read_ && !caught_up_.load() && !commit_pending_) {
-    bool all = true;
-    for (size_t t = 0; all && t < inputs_.size(); ++t) {
-      all = progress_->ReachedEnds(static_cast<int>(t), *parts_.reader);
-    }
-    if (all) caught_up_.store(true);
+  stats_.building.store(parts_.store->building() ? 1 : 0,
+                        std::memory_order_relaxed);
+  if (tables_read_ && !caught_up_.load() && !commit_pending_ && !held_ &&
+      ReachedEnds()) {
+    caught_up_.store(true);
   }
   if (now >= next_report_) {
     next_report_ = After(now, options_.report_offsets_interval_ms);
@@ -279,7 +288,8 @@ absl::Status FoldLoopImpl::RunUntilStopped() {
     // Poll may have returned at once: dead letters wait for the broker.
     if (commit_pending_) WaitAtMost(options_.poll_timeout_ms);
   }
-  return absl::OkStatus();
+  // What a build holds need not be read again.
+  return held_ ? Commit(event_time_->watermark()) : absl::OkStatus();
 }
 
 absl::Status FoldLoopImpl::Run() {

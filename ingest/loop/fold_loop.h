@@ -51,6 +51,8 @@ struct FoldLoopOptions {
   size_t reorder_buffer_bytes = kDefaultReorderBufferBytes;
   // How often a watermark that moved is committed although no row changed.
   int64_t watermark_commit_interval_ms = 1'000;
+  // How often a build commits, however little has changed.
+  int64_t build_commit_interval_ms = 10'000;
   FoldLoopPolicy policy;
 };
 
@@ -77,6 +79,7 @@ struct FoldLoopStats {
   std::atomic<int64_t> buffered_bytes{0};   // of them in memory
   std::atomic<int64_t> spilled_bytes{0};    // of them on disk
   std::atomic<int64_t> late_table_rows{0};
+  std::atomic<int64_t> building{0};  // 1 while MaterializedStore::building()
 };
 
 // Events diverted for one view since the start; `view` is empty where it was
@@ -118,6 +121,9 @@ class FoldLoop {
   // stops with it. Tables are read to the ends captured at Start() before any
   // stream record is taken. While dead letters cannot be acknowledged or the
   // overlay is full, a turn takes nothing; it waits at most poll_timeout_ms.
+  // While the store is building(), turns commit only now and then; the build
+  // ends when the ends captured at Start() are reached, when somebody wants it
+  // to, or with an event whose verdict the clock decides.
   virtual absl::StatusOr<bool> Turn() = 0;
   // Start and turns until Stop() (from any thread; also wakes the reader) or a
   // fatal status, which is set on `served` and returned.

@@ -68,6 +68,12 @@ class FoldLoopImpl final : public FoldLoop {
   absl::Status Release(const RawRecord& record);
   // Commits what was taken, all of it but what waits for the watermark.
   absl::Status CommitAll();
+  absl::Status CommitUpTo(EventTime target);
+  // The same in a build: does so only if enough is pending.
+  absl::Status CommitBuild(EventTime target, ProcessingTime now);
+  bool BuildCommitDue(EventTime target, ProcessingTime now) const;
+  bool BuildEnds() const;
+  bool ReachedEnds() const;
   absl::Status Commit(EventTime watermark);
   bool WatermarkDue(EventTime target, ProcessingTime now) const;
   void AfterPoll();
@@ -92,6 +98,9 @@ class FoldLoopImpl final : public FoldLoop {
   bool announced_ = false;       // the status is OK
   bool commit_pending_ = false;  // records were taken since the last commit
   bool advanced_ = false;        // and the watermark moved for the next one
+  bool held_ = false;         // in a build: something is to be committed later
+  bool saw_future_ = false;   // an event was diverted as being of the future
+  int64_t held_records_ = 0;  // taken since the last commit
   // Dead letters could not be acknowledged within this batch.
   bool commit_deferred_ = false;
   int64_t first_record_ms_ = 0;  // of the records since the last commit
@@ -99,7 +108,8 @@ class FoldLoopImpl final : public FoldLoop {
   ProcessingTime next_report_;
   ProcessingTime next_status_;
   ProcessingTime next_watermark_;  // commit for its sake
-  ProcessingTime next_shown_;      // partitions' watermarks
+  ProcessingTime next_build_commit_;
+  ProcessingTime next_shown_;  // partitions' watermarks
 
   std::atomic<bool> caught_up_{false};
   std::atomic<bool> stop_{false};

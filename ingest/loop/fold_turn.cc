@@ -15,6 +15,9 @@ namespace {
 // How soon a checkpoint that ended is noticed.
 constexpr int kOverlayWaitMs = 5;
 
+// A commit of a build for the sake of the reorder buffer has at least so many.
+constexpr int64_t kMinBuildCommitRecords = 1 << 14;
+
 }  // namespace
 
 absl::StatusOr<bool> FoldLoopImpl::Turn() {
@@ -62,6 +65,7 @@ absl::Status FoldLoopImpl::Take(const RawRecord& record) {
     return TakeReplayed(record);
   }
   commit_pending_ = true;
+  ++held_records_;
   AddTo(&stats_.records, 1);
   AddTo(&stats_.bytes,
         static_cast<int64_t>(record.key.size() + record.value.size()));
@@ -125,6 +129,7 @@ absl::Status FoldLoopImpl::TakeNew(const RawRecord& record) {
   ASSIGN_OR_RETURN(const bool future,
                    event_time_->DivertsAsFuture(event_, record.topic, now));
   if (future) {
+    saw_future_ = true;
     return diverter_.ForAll(source, record,
                             parts_.pipeline->inputs()[record.topic].views,
                             DivertReason::kFuture,
@@ -184,6 +189,11 @@ absl::Status FoldLoopImpl::CommitAll() {
   event_time_->Look(*parts_.reader, wanted_, now);
   const EventTime target = event_time_->Target(now);
   if (WatermarkDue(target, now)) commit_pending_ = true;
+  if (parts_.store->building()) return CommitBuild(target, now);
+  return CommitUpTo(target);
+}
+
+absl::Status FoldLoopImpl::CommitUpTo(EventTime target) {
   while (commit_pending_) {
     RETURN_IF_ERROR(Commit(target));
     if (commit_pending_ || stopping()) break;
@@ -192,6 +202,38 @@ absl::Status FoldLoopImpl::CommitAll() {
         event_time_->watermark() < target && event_time_->ChangesRows(target);
   }
   return absl::OkStatus();
+}
+
+// The clock's verdict on an event must not be taken again, so it is committed
+// as soon as ever.
+bool FoldLoopImpl::BuildEnds() const {
+  return parts_.store->build_end_wanted() || saw_future_ ||
+         (tables_read_ && ReachedEnds());
+}
+
+bool FoldLoopImpl::BuildCommitDue(EventTime target, ProcessingTime now) const {
+  if (now >= next_build_commit_ || parts_.pipeline->CommitDue()) return true;
+  // What waits for the watermark takes memory too, but no commit for a few.
+  return held_records_ >= kMinBuildCommitRecords &&
+         event_time_->buffer().memory_bytes() >=
+             options_.reorder_buffer_bytes / 2 &&
+         event_time_->ChangesRows(target);
+}
+
+absl::Status FoldLoopImpl::CommitBuild(EventTime target, ProcessingTime now) {
+  held_ = held_ || commit_pending_;
+  const bool ends = BuildEnds();
+  if (!ends && !BuildCommitDue(target, now)) {
+    // Letters wait no longer than without a build.
+    ASSIGN_OR_RETURN(const bool acknowledged,
+                     diverter_.Acknowledged(options_.poll_timeout_ms));
+    commit_pending_ = !acknowledged;
+    return absl::OkStatus();
+  }
+  commit_pending_ = held_;
+  RETURN_IF_ERROR(CommitUpTo(target));
+  return ends && !commit_pending_ ? parts_.store->FinishBuild()
+                                  : absl::OkStatus();
 }
 
 // Moves the watermark towards `watermark` and commits; leaves commit_pending_
@@ -208,13 +250,19 @@ absl::Status FoldLoopImpl::Commit(EventTime watermark) {
   ASSIGN_OR_RETURN(const bool acknowledged,
                    diverter_.Acknowledged(options_.poll_timeout_ms));
   if (!acknowledged && !options_.policy.commit_unacknowledged) {
-    return absl::OkStatus();
+    // A reader is not kept waiting for the broker: what is pending becomes a
+    // commit after the build.
+    return parts_.store->build_end_wanted() ? parts_.store->FinishBuild()
+                                            : absl::OkStatus();
   }
   const ProcessingTime now = parts_.clock->Now();
   ASSIGN_OR_RETURN(const std::shared_ptr<const tidegate::Commit> commit,
                    parts_.pipeline->CommitPending(now, first_record_ms_,
                                                   progress_->positions()));
   commit_pending_ = false;
+  held_ = false;
+  held_records_ = 0;
+  next_build_commit_ = After(now, options_.build_commit_interval_ms);
   advanced_ = false;
   first_record_ms_ = 0;
   next_watermark_ = After(now, options_.watermark_commit_interval_ms);

@@ -24,6 +24,7 @@ namespace tidegate {
 namespace {
 
 constexpr absl::string_view kRecordsMetric = "tidegate_records_total";
+constexpr absl::string_view kBuildingMetric = "tidegate_building";
 
 // "listening grpc=HOST:PORT http=HOST:PORT"
 absl::Status ParseListening(const std::string& line, std::string* grpc,
@@ -37,6 +38,25 @@ absl::Status ParseListening(const std::string& line, std::string* grpc,
         absl::StrCat("the server does not say where it listens: ", line));
   }
   return absl::OkStatus();
+}
+
+// Over all labels.
+absl::StatusOr<double> SumOf(absl::string_view metric,
+                             const std::string& text) {
+  double sum = 0;
+  bool found = false;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (!absl::StartsWith(line, metric)) continue;
+    const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
+    double value = 0;
+    if (words.size() < 2 || !absl::SimpleAtod(words[1], &value)) continue;
+    sum += value;
+    found = true;
+  }
+  if (!found) {
+    return absl::NotFoundError(absl::StrCat("/metrics has no ", metric));
+  }
+  return sum;
 }
 
 class Socket {
@@ -139,21 +159,9 @@ ServerUnderTest::~ServerUnderTest() {
 
 absl::StatusOr<int64_t> ServerUnderTest::Records() const {
   ASSIGN_OR_RETURN(const std::string text, HttpGet(http_address_, "/metrics"));
-  double sum = 0;
-  bool found = false;
-  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    if (!absl::StartsWith(line, kRecordsMetric)) continue;
-    const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
-    double value = 0;
-    if (words.size() < 2 || !absl::SimpleAtod(words[1], &value)) continue;
-    sum += value;
-    found = true;
-  }
-  if (!found) {
-    return absl::NotFoundError(
-        absl::StrCat("/metrics has no ", kRecordsMetric));
-  }
-  return static_cast<int64_t>(sum);
+  ASSIGN_OR_RETURN(const double records, SumOf(kRecordsMetric, text));
+  ASSIGN_OR_RETURN(const double building, SumOf(kBuildingMetric, text));
+  return building > 0 ? 0 : static_cast<int64_t>(records);
 }
 
 absl::StatusOr<ChildUsage> ServerUnderTest::Stop() {

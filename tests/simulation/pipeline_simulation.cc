@@ -17,6 +17,9 @@ constexpr int kStepsPerRun = 60;
 constexpr int kMaxStepsPerLife = 40;
 constexpr int kMaxTurnsToFinish = 10'000;
 constexpr int64_t kMetadataIntervalMs = 30;
+constexpr uint64_t kMaxOrdersBefore = 80;  // a build's first start
+constexpr uint64_t kMaxBuildCommitMs = 20;
+constexpr uint64_t kMaxBuildKeys = 60;
 
 MaterializedStoreOptions SmallStore() {
   MaterializedStoreOptions options;
@@ -32,7 +35,11 @@ MaterializedStoreOptions SmallStore() {
 
 PipelineSimulation::PipelineSimulation(uint64_t seed, StorePolicy policy,
                                        SimulationCounts* counts)
-    : random_(seed), policy_(policy), counts_(counts), kafka_(seed + 1) {
+    : random_(seed),
+      policy_(policy),
+      counts_(counts),
+      build_(Below(2) == 0),
+      kafka_(seed + 1) {
   CompileResult compiled = CompileViews(kSimulationSql);
   plans_ = std::move(compiled.plans);
   catalog_ = MakeCatalog(plans_, "default", nullptr);
@@ -125,11 +132,16 @@ absl::Status PipelineSimulation::TryOpen() {
       &disk_, [this](const std::string& step) { return Dies(step); });
   std::string incarnation = absl::StrCat("life ", ++lives_);
   incarnation.resize(kIncarnationBytes, '.');
+  MaterializedStoreOptions store_options = SmallStore();
+  store_options.build = build_;
   ASSIGN_OR_RETURN(store_,
-                   MaterializedStore::Open(dying_.get(), SmallStore(), policy_,
+                   MaterializedStore::Open(dying_.get(), store_options, policy_,
                                            incarnation, clock_.now));
-  ASSIGN_OR_RETURN(pipeline_,
-                   Pipeline::Create(&plans_, &catalog_, store_.get()));
+  if (store_->building() && store_->head() > Seq(0)) ++counts_->builds_gone_on;
+  CommitLimits build_limits = kBuildCommitLimits;
+  build_limits.keys = 1 + Below(kMaxBuildKeys);
+  ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(&plans_, &catalog_, store_.get(),
+                                               {}, build_limits));
   std::vector<std::string> topics;
   for (const Pipeline::Input& input : pipeline_->inputs()) {
     topics.push_back(plans_.sources[input.source].topic);
@@ -147,6 +159,8 @@ absl::Status PipelineSimulation::TryOpen() {
   options.max_poll_records = 1 + static_cast<int>(Below(8));
   options.poll_timeout_ms = 0;
   options.metadata_interval_ms = kMetadataIntervalMs;
+  options.build_commit_interval_ms =
+      1 + static_cast<int64_t>(Below(kMaxBuildCommitMs));
   ASSIGN_OR_RETURN(loop_, FoldLoop::Create(parts, options));
   return loop_->Start();
 }
@@ -184,10 +198,16 @@ void PipelineSimulation::Crash() {
 
 absl::Status PipelineSimulation::Turn() {
   const Seq before = store_->head();
+  const bool building = store_->building();
+  const bool wanted = store_->build_end_wanted();
   if (store_->OverlayFull()) ++counts_->full_overlays;
   const absl::Status status = loop_->Turn().status();
   counts_->commits +=
       static_cast<int64_t>(store_->head().value() - before.value());
+  if (building && store_->head() > before) ++counts_->build_commits;
+  if (building && wanted && !store_->building()) {
+    ++counts_->builds_ended_by_readers;
+  }
   return Survive(status);
 }
 
@@ -213,6 +233,10 @@ absl::Status PipelineSimulation::Step() {
     Crash();
     return absl::OkStatus();
   }
+  if (choice < 44) {
+    store_->EndBuild(0);
+    return absl::OkStatus();
+  }
   // The checkpoint thread may be slow to come: the overlay fills up.
   const bool late = choice < 80;
   if (choice < 46 || (!late && store_->CheckpointDue(clock_.now))) {
@@ -225,6 +249,11 @@ absl::Status PipelineSimulation::Run() {
   partitions_ = 1 + static_cast<int>(Below(3));
   kafka_.CreateTopic("orders", partitions_);
   ProduceDrivers();
+  if (build_) {
+    for (uint64_t i = 0, n = Below(kMaxOrdersBefore); i < n; ++i) {
+      ProduceOrder();
+    }
+  }
   for (int step = 0; step < kStepsPerRun; ++step) {
     RETURN_IF_ERROR_CTX(Step(), absl::StrCat("step=", step));
   }

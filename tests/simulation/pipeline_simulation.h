@@ -31,6 +31,9 @@ struct SimulationCounts {
   int64_t commits = 0;
   int64_t checkpoints = 0;
   int64_t full_overlays = 0;
+  int64_t build_commits = 0;
+  int64_t builds_ended_by_readers = 0;
+  int64_t builds_gone_on = 0;  // after a crash
   int64_t orders = 0;
   int64_t bad_records = 0;
   int64_t repeated_letters = 0;
@@ -74,6 +77,7 @@ class PipelineSimulation {
   std::mt19937_64 random_;
   const StorePolicy policy_;
   SimulationCounts* const counts_;
+  const bool build_;
   PlanSet plans_;
   Catalog catalog_;
   PipelineModel model_;

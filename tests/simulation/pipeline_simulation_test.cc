@@ -23,12 +23,16 @@ void Print(const SimulationCounts& counts) {
   }
   std::printf(
       "process crashes %ld, machine crashes %ld, commits %ld, checkpoints %ld, "
-      "full overlays %ld, orders %ld, bad %ld, letters repeated %ld\n",
+      "full overlays %ld, build commits %ld, builds ended by readers %ld, gone "
+      "on %ld, orders %ld, bad %ld, letters repeated %ld\n",
       static_cast<long>(counts.process_crashes),
       static_cast<long>(counts.machine_crashes),
       static_cast<long>(counts.commits), static_cast<long>(counts.checkpoints),
-      static_cast<long>(counts.full_overlays), static_cast<long>(counts.orders),
-      static_cast<long>(counts.bad_records),
+      static_cast<long>(counts.full_overlays),
+      static_cast<long>(counts.build_commits),
+      static_cast<long>(counts.builds_ended_by_readers),
+      static_cast<long>(counts.builds_gone_on),
+      static_cast<long>(counts.orders), static_cast<long>(counts.bad_records),
       static_cast<long>(counts.repeated_letters));
 }
 
@@ -62,25 +66,43 @@ TEST(PipelineSimulationTest, EverySeedEndsWithTheModelsRows) {
   EXPECT_GT(counts.process_crashes, 0);
   EXPECT_GT(counts.machine_crashes, 0);
   EXPECT_GT(counts.full_overlays, 0);
+  EXPECT_GT(counts.build_commits, 0);
+  EXPECT_GT(counts.builds_ended_by_readers, 0);
+  EXPECT_GT(counts.builds_gone_on, 0);
   EXPECT_GT(counts.bad_records, 0);
   EXPECT_GT(counts.repeated_letters, 0);
 }
 
-// The simulation can fail: a store that does not sync its log before it puts
-// rows beside it is found out.
-TEST(PipelineSimulationTest, AStoreThatSkipsTheSyncIsCaught) {
+// The simulation can fail: such a store is found out.
+void ExpectCaught(StorePolicy mutant) {
   SetLogLevel(LogLevel::kError);
-  StorePolicy policy;
-  policy.sync_log_before_checkpoint = false;
   SimulationCounts counts;
   for (uint64_t seed = 1; seed <= kMutantSeeds; ++seed) {
-    const absl::Status status = PipelineSimulation(seed, policy, &counts).Run();
+    const absl::Status status = PipelineSimulation(seed, mutant, &counts).Run();
     if (status.ok()) continue;
     std::printf("caught at seed=%lu: %s\n", static_cast<unsigned long>(seed),
                 std::string(status.message().substr(0, 200)).c_str());
     return;
   }
-  FAIL() << "no seed noticed the missing sync";
+  FAIL() << "no seed noticed it";
+}
+
+TEST(PipelineSimulationTest, AStoreThatSkipsTheSyncIsCaught) {
+  StorePolicy mutant;
+  mutant.sync_log_before_checkpoint = false;
+  ExpectCaught(mutant);
+}
+
+TEST(PipelineSimulationTest, ABuildThatForgetsPositionsIsCaught) {
+  StorePolicy mutant;
+  mutant.build_forgets_positions = true;
+  ExpectCaught(mutant);
+}
+
+TEST(PipelineSimulationTest, ABuildThatSaysTheLogHasItIsCaught) {
+  StorePolicy mutant;
+  mutant.build_keeps_log_start = true;
+  ExpectCaught(mutant);
 }
 
 TEST(PipelineModelTest, CountsWhatAViewCounts) {

@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kMaxCrashes = 8;
 constexpr int kActionsBetweenCrashes = 40;
 constexpr size_t kMaxHeldViews = 3;
+constexpr uint64_t kBuildActions = 20;  // as many of them, or so, in a build
 
 // Compiled once: the same for every run.
 struct Compiled {
@@ -53,6 +54,7 @@ StoreSimulation::StoreSimulation(uint64_t seed, SimulatedMachine* machine,
   options_.log_retention_bytes = 500 + Random(8000);
   options_.log_retention_ms = 200 + static_cast<int64_t>(Random(20'000));
   options_.tail_commits = 1 + Random(30);
+  options_.build = Random(2) == 0;
 }
 
 StoreSimulation::~StoreSimulation() = default;
@@ -176,6 +178,10 @@ absl::Status StoreSimulation::Live(int actions) {
 }
 
 absl::Status StoreSimulation::Act() {
+  if (rows_->building() && Random(kBuildActions) == 0) {
+    ++counts_->builds_ended;
+    return rows_->FinishBuild();
+  }
   const uint64_t action = Random(12);
   if (action < 7) {
     RETURN_IF_ERROR(FoldSome());
@@ -255,6 +261,7 @@ absl::Status StoreSimulation::Commit() {
                    pipeline_->CommitPending(Now(), 0, positions));
   if (commit == nullptr) return absl::OkStatus();
   ++counts_->commits;
+  if (rows_->building()) ++counts_->build_commits;
   const auto view = rows_->HeadView();
   if (view->seq() != commit->seq()) {
     return absl::InternalError("the head is not the last commit");
@@ -292,13 +299,13 @@ void PrintCounts(const SimulationCounts& counts) {
                 static_cast<unsigned long long>(counts.process_crashes[i]),
                 static_cast<unsigned long long>(counts.machine_crashes[i]));
   }
-  std::puts(absl::StrCat("commits=", counts.commits,
-                         " lost=", counts.lost_commits,
-                         " checkpoints=", counts.checkpoints,
-                         " trims=", counts.trims, " resumes=", counts.resumes,
-                         " tokens_honoured=", counts.tokens_honoured,
-                         " tokens_refused=", counts.tokens_refused,
-                         " held_views=", counts.held_views)
+  std::puts(absl::StrCat(
+                "commits=", counts.commits, " lost=", counts.lost_commits,
+                " build_commits=", counts.build_commits, " builds_ended=",
+                counts.builds_ended, " checkpoints=", counts.checkpoints,
+                " trims=", counts.trims, " resumes=", counts.resumes,
+                " tokens_honoured=", counts.tokens_honoured, " tokens_refused=",
+                counts.tokens_refused, " held_views=", counts.held_views)
                 .c_str());
 }
 

@@ -43,6 +43,8 @@ struct SimulationCounts {
   CrashCounts machine_crashes = {};
   uint64_t commits = 0;
   uint64_t lost_commits = 0;  // by machine crashes
+  uint64_t build_commits = 0;
+  uint64_t builds_ended = 0;
   uint64_t checkpoints = 0;
   uint64_t trims = 0;
   uint64_t resumes = 0;  // from a position in the log

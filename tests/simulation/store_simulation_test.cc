@@ -38,6 +38,8 @@ TEST(StoreSimulation, EverySeedEqualsTheModel) {
     EXPECT_GT(counts.machine_crashes[step], 0u) << step;
   }
   EXPECT_GT(counts.lost_commits, 0u);
+  EXPECT_GT(counts.build_commits, 0u);
+  EXPECT_GT(counts.builds_ended, 0u);
   EXPECT_GT(counts.trims, 0u);
   EXPECT_GT(counts.resumes, 0u);
   EXPECT_GT(counts.tokens_honoured, 0u);
@@ -52,6 +54,15 @@ TEST(StoreSimulation, AStoreThatSkipsTheSyncIsCaught) {
   mutant.sync_log_before_checkpoint = false;
   const absl::Status status = RunSeeds(kSeeds, mutant, MakeMachine, &counts);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  std::printf("caught: %s\n", status.ToString().c_str());
+}
+
+TEST(StoreSimulation, ABuildThatForgetsPositionsIsCaught) {
+  SimulationCounts counts;
+  StorePolicy mutant;
+  mutant.build_forgets_positions = true;
+  const absl::Status status = RunSeeds(kSeeds, mutant, MakeMachine, &counts);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
   std::printf("caught: %s\n", status.ToString().c_str());
 }
 

@@ -11,12 +11,13 @@
 #include "views/fold/row_codec.h"
 #include "views/fold/versioned_table.h"
 #include "views/fold/view_fold.h"
+#include "views/store/build_rows.h"
 
 namespace tidegate {
 namespace {
 
 // Held by a row that waits for its commit, whatever its text.
-constexpr size_t kBytesPerEvent = 64;
+constexpr size_t kBytesPerRow = 64;
 
 // One view or table with its fold; stays where it is, because the fold's
 // look-ups borrow it.
@@ -70,8 +71,10 @@ Diverted LateFor(const PipelineView& view, EventTime time, EventTime watermark,
 class PipelineImpl final : public Pipeline {
  public:
   PipelineImpl(const PlanSet* plans, const Catalog* catalog,
-               MaterializedStore* store, CommitLimits limits)
+               MaterializedStore* store, CommitLimits limits,
+               CommitLimits build_limits)
       : limits_(limits),
+        build_limits_(build_limits),
         plans_(*plans),
         catalog_(*catalog),
         store_(store),
@@ -158,26 +161,25 @@ class PipelineImpl final : public Pipeline {
   }
 
   bool CommitDue() const override {
-    if (pending_bytes_ >= limits_.bytes) return true;
+    const CommitLimits& limits = store_->building() ? build_limits_ : limits_;
     // An event touches at most `touched_per_event_` keys.
-    if (pending_events_ * touched_per_event_ < limits_.keys) return false;
-    size_t dirty = 0;
-    for (const auto& view : views_) {
-      dirty += view->fold->dirty_keys();
-      if (view->versions != nullptr) dirty += view->versions->dirty_keys();
+    const size_t most = pending_events_ * touched_per_event_;
+    if (most < limits.keys &&
+        pending_text_ + most * kBytesPerRow < limits.bytes) {
+      return false;
     }
-    return dirty >= limits_.keys;
+    const size_t dirty = DirtyKeys();
+    return dirty >= limits.keys ||
+           pending_text_ + dirty * kBytesPerRow >= limits.bytes;
   }
 
   absl::StatusOr<std::shared_ptr<const Commit>> CommitPending(
       ProcessingTime now, int64_t first_record_ms,
       const Positions& positions) override {
-    for (const Drained& drained : drained_) {
-      RETURN_IF_ERROR_CTX(Drain(drained),
-                          absl::StrCat("view=", drained.view->catalog->name));
+    if (store_->building()) {
+      return CommitBuild(now, first_record_ms, positions);
     }
-    pending_events_ = 0;
-    pending_bytes_ = 0;
+    RETURN_IF_ERROR(DrainAll([this](const Change& c) { builder_.Add(c); }));
     if (builder_.change_count() == 0 && positions == committed_) {
       return std::shared_ptr<const Commit>();
     }
@@ -195,11 +197,32 @@ class PipelineImpl final : public Pipeline {
   }
 
  private:
+  absl::StatusOr<std::shared_ptr<const Commit>> CommitBuild(
+      ProcessingTime now, int64_t first_record_ms, const Positions& positions) {
+    BuildRows rows(store_->head().next());
+    RETURN_IF_ERROR(DrainAll([&rows](const Change& c) { rows.Add(c); }));
+    if (rows.empty() && positions == committed_) {
+      return std::shared_ptr<const Commit>();
+    }
+    RETURN_IF_ERROR(store_->AppendBuild(&rows, positions));
+    committed_ = positions;
+    return Commit::Parse(
+        CommitBuilder().Finish(rows.seq(), now, first_record_ms, positions));
+  }
+
+  size_t DirtyKeys() const {
+    size_t dirty = 0;
+    for (const auto& view : views_) {
+      dirty += view->fold->dirty_keys();
+      if (view->versions != nullptr) dirty += view->versions->dirty_keys();
+    }
+    return dirty;
+  }
+
   void CountPending(const Route& route, const Event& event) {
-    pending_bytes_ += kBytesPerEvent;
     for (const int column : route.text_columns) {
       // A NULL's size is 0.
-      pending_bytes_ += event.columns[column].size;
+      pending_text_ += event.columns[column].size;
     }
     ++pending_events_;
   }
@@ -407,7 +430,19 @@ class PipelineImpl final : public Pipeline {
     return true;
   }
 
-  absl::Status Drain(const Drained& drained) {
+  template <typename Add>
+  absl::Status DrainAll(Add add) {
+    for (const Drained& drained : drained_) {
+      RETURN_IF_ERROR_CTX(Drain(drained, add),
+                          absl::StrCat("view=", drained.view->catalog->name));
+    }
+    pending_events_ = 0;
+    pending_text_ = 0;
+    return absl::OkStatus();
+  }
+
+  absl::Status Drain(const Drained& drained,
+                     absl::FunctionRef<void(const Change&)> add) {
     const auto sink = [&](const FoldedChange& change) {
       Change out;
       out.view = drained.id;
@@ -418,7 +453,7 @@ class PipelineImpl final : public Pipeline {
       out.after = change.after;
       out.state = change.state;
       out.corrected = change.corrected;
-      builder_.Add(out);
+      add(out);
     };
     PipelineView* const view = drained.view;
     if (!drained.state) return view->fold->Drain(sink);
@@ -427,6 +462,7 @@ class PipelineImpl final : public Pipeline {
   }
 
   const CommitLimits limits_;
+  const CommitLimits build_limits_;
   const PlanSet& plans_;
   const Catalog& catalog_;
   MaterializedStore* const store_;
@@ -441,31 +477,16 @@ class PipelineImpl final : public Pipeline {
   LateEvent late_;                // scratch of one call
   size_t touched_per_event_ = 0;  // keys, at most
   size_t pending_events_ = 0;     // folded since the last commit
-  size_t pending_bytes_ = 0;      // roughly, of those events
+  size_t pending_text_ = 0;       // bytes, of those events
 };
 
 }  // namespace
 
-absl::string_view DivertReasonName(DivertReason reason) {
-  switch (reason) {
-    case DivertReason::kUndecodable:
-      return "undecodable";
-    case DivertReason::kFuture:
-      return "future";
-    case DivertReason::kLate:
-      return "late";
-    case DivertReason::kExpression:
-      return "expression";
-    case DivertReason::kNoEventTime:
-      return "no_event_time";
-  }
-  return "?";
-}
-
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(
     const PlanSet* plans, const Catalog* catalog, MaterializedStore* store,
-    CommitLimits limits) {
-  auto pipeline = std::make_unique<PipelineImpl>(plans, catalog, store, limits);
+    CommitLimits limits, CommitLimits build_limits) {
+  auto pipeline = std::make_unique<PipelineImpl>(plans, catalog, store, limits,
+                                                 build_limits);
   RETURN_IF_ERROR_CTX(pipeline->Init(),
                       absl::StrCat("pipeline=", catalog->pipeline));
   return std::unique_ptr<Pipeline>(std::move(pipeline));

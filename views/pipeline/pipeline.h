@@ -14,40 +14,28 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "views/fold/event.h"
+#include "views/fold/view_fold.h"
 #include "views/pipeline/catalog.h"
+#include "views/pipeline/divert.h"
 #include "views/plan/plan.h"
 #include "views/store/materialized_store.h"
 
 namespace tidegate {
 
-enum class DivertReason : uint8_t {
-  kUndecodable,  // for every view of the source
-  kFuture,       // too far ahead of the clock; for every view of the source
-  kLate,         // its window has closed, or the reorder buffer has passed it
-  kExpression,   // an expression failed
-  kNoEventTime,  // NULL in the WATERMARK column, for views that need one
-};
-inline constexpr int kDivertReasons = 5;
-// "undecodable", "future", "late", "expression", "no_event_time".
-absl::string_view DivertReasonName(DivertReason reason);
-
-// A view that did not take an event, or not for all of its windows: the event
-// goes to the dead-letter topic, naming the views.
-struct Diverted {
-  std::string view;
-  DivertReason reason = DivertReason::kExpression;
-  std::string detail;
-  std::vector<EventTime> windows;  // starts; kLate with windows only
-};
-
 inline constexpr size_t kMaxCommitKeys = 16 << 10;
 inline constexpr size_t kMaxCommitBytes = 4u << 20;
+
+// In a build nobody waits for a commit, and each is a checkpoint of its own.
+inline constexpr size_t kMaxBuildCommitKeys = kMaxCachedKeys / 2;
+inline constexpr size_t kMaxBuildCommitBytes = 64u << 20;
 
 // When a commit should come before more is folded.
 struct CommitLimits {
   size_t keys = kMaxCommitKeys;    // changed ones
   size_t bytes = kMaxCommitBytes;  // of the events folded
 };
+inline constexpr CommitLimits kBuildCommitLimits = {kMaxBuildCommitKeys,
+                                                    kMaxBuildCommitBytes};
 
 // Runs on the fold thread.
 class Pipeline {
@@ -56,7 +44,7 @@ class Pipeline {
   // the store.
   static absl::StatusOr<std::unique_ptr<Pipeline>> Create(
       const PlanSet* plans, const Catalog* catalog, MaterializedStore* store,
-      CommitLimits limits = {});
+      CommitLimits limits = {}, CommitLimits build_limits = kBuildCommitLimits);
   virtual ~Pipeline() = default;
 
   // A source that this pipeline reads, and which of its columns to decode.
@@ -96,10 +84,11 @@ class Pipeline {
   virtual int64_t late_table_rows() const = 0;
 
   // A commit should come before more is folded: dirty keys or bytes are at
-  // their limit (CommitLimits).
+  // their limit (CommitLimits; while the store is building(), the build's).
   virtual bool CommitDue() const = 0;
   // Appends what changed since the last commit and the positions that belong
   // to it. Returns the commit, or null if neither rows nor positions changed.
+  // While the store is building(), the commit lists no changes.
   virtual absl::StatusOr<std::shared_ptr<const Commit>> CommitPending(
       ProcessingTime now, int64_t first_record_ms,
       const Positions& positions) = 0;

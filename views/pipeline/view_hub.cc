@@ -50,6 +50,12 @@ void ServedPipeline::SetStatus(const absl::Status& status) {
   NotifyCommitted();
 }
 
+absl::Status ServedPipeline::EndBuild() {
+  if (store_->EndBuild(kMaxBuildEndWaitMs)) return absl::OkStatus();
+  return absl::UnavailableError(
+      "being built: what has been read so far is being written");
+}
+
 std::vector<PartitionWatermark> ServedPipeline::watermarks() const {
   MutexLock lock(&mutex_);
   return watermarks_;

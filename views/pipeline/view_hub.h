@@ -38,6 +38,9 @@ struct PartitionWatermark {
   bool holds_back = false;  // the pipeline's watermark waits for this one
 };
 
+// A request waits so long for a build to end; the client then tries again.
+inline constexpr int kMaxBuildEndWaitMs = 2'000;
+
 // One pipeline as it is served. Thread-safe.
 class ServedPipeline {
  public:
@@ -54,6 +57,10 @@ class ServedPipeline {
   // once it has stopped, with instructions.
   absl::Status status() const;
   void SetStatus(const absl::Status& status);
+  // Before a client is given rows or a position of this pipeline. Ends a build,
+  // which takes a turn of the fold and a checkpoint, once: Unavailable if that
+  // takes longer than kMaxBuildEndWaitMs.
+  absl::Status EndBuild();
 
   // By topic, then partition; of those that bear on the watermark. As of the
   // last time the fold loop looked, some 100 ms ago at most while it runs.
