@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
+#include "views/fold/key_prefix.h"
 #include "views/fold/view_fold.h"
 
 namespace tidegate {
@@ -76,10 +78,25 @@ class KeyCache {
     dirty_.push_back(entry);
   }
 
-  // The dirty entries, in key order.
+  // The dirty entries, in key order. Compares eight bytes of each key behind
+  // what all of them share, which lie together, before it goes to the entries.
   const std::vector<Entry*>& SortDirty() {
-    std::sort(dirty_.begin(), dirty_.end(),
-              [](const Entry* a, const Entry* b) { return a->key < b->key; });
+    if (dirty_.empty()) return dirty_;
+    const absl::string_view first = dirty_.front()->key;
+    size_t shared = first.size();
+    for (const Entry* entry : dirty_) {
+      shared = SharedPrefix(first.substr(0, shared), entry->key);
+    }
+    sorted_.clear();
+    for (Entry* entry : dirty_) {
+      sorted_.emplace_back(
+          PrefixNumber(absl::string_view(entry->key).substr(shared)), entry);
+    }
+    std::sort(sorted_.begin(), sorted_.end(), [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first < b.first
+                                : a.second->key < b.second->key;
+    });
+    for (size_t i = 0; i < dirty_.size(); ++i) dirty_[i] = sorted_[i].second;
     return dirty_;
   }
 
@@ -130,6 +147,7 @@ class KeyCache {
   // By Entry::key.
   absl::flat_hash_map<absl::string_view, std::unique_ptr<Entry>> entries_;
   std::vector<Entry*> dirty_;
+  std::vector<std::pair<uint64_t, Entry*>> sorted_;  // scratch of SortDirty
   size_t bytes_ = 0;
 };
 
