@@ -67,7 +67,8 @@ rocksdb::ColumnFamilyOptions LogOptions(const RocksDbStoreOptions& options) {
   log.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   log.write_buffer_size = options.log_buffer_bytes;
   log.max_write_buffer_number = kLogBuffers;
-  log.compression = BestCompression();
+  // Written once, read seldom and bounded in bytes: not worth the cycles.
+  log.compression = rocksdb::kNoCompression;
   NeverStall(&log);
   return log;
 }
