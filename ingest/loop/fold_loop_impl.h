@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,6 +104,8 @@ class FoldLoopImpl final : public FoldLoop {
   int64_t held_records_ = 0;  // taken since the last commit
   // Dead letters could not be acknowledged within this batch.
   bool commit_deferred_ = false;
+  // In this turn's poll: the clock is read once for all its records.
+  std::optional<ProcessingTime> first_taken_at_;
   int64_t first_record_ms_ = 0;  // of the records since the last commit
   ProcessingTime next_metadata_;
   ProcessingTime next_report_;

@@ -34,6 +34,7 @@ absl::StatusOr<bool> FoldLoopImpl::Turn() {
   }
   RETURN_IF_ERROR(fatal_ = LookForPartitions(parts_.clock->Now()));
   commit_deferred_ = false;
+  first_taken_at_.reset();
   const absl::StatusOr<int> taken = parts_.reader->Poll(
       [this](int topic, PartitionId partition) {
         return wanted_[topic] && event_time_->MayRead(topic, partition);
@@ -125,7 +126,8 @@ absl::Status FoldLoopImpl::TakeNew(const RawRecord& record) {
   const SourcePlan& source = *inputs_[record.topic].source;
   ASSIGN_OR_RETURN(const bool readable, ReadEvent(record, /*is_new=*/true));
   if (!readable) return absl::OkStatus();
-  const ProcessingTime now = parts_.clock->Now();
+  if (!first_taken_at_.has_value()) first_taken_at_ = parts_.clock->Now();
+  const ProcessingTime now = *first_taken_at_;
   ASSIGN_OR_RETURN(const bool future,
                    event_time_->DivertsAsFuture(event_, record.topic, now));
   if (future) {

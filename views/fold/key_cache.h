@@ -28,14 +28,15 @@ template <typename State>
 class KeyCache {
  public:
   struct Entry {
+    // What every event of the key touches comes first, and together.
     std::string key;
+    bool dirty = false;
+    bool used = false;  // since the last eviction
     State state;
     // As of the last commit.
     bool has_row = false;
     std::string row;
     std::string state_bytes;
-    bool dirty = false;
-    bool used = false;  // since the last eviction
     size_t counted_bytes = 0;
   };
 
