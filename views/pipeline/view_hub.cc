@@ -51,7 +51,8 @@ void ServedPipeline::SetStatus(const absl::Status& status) {
 }
 
 absl::Status ServedPipeline::EndBuild() {
-  if (store_->EndBuild(kMaxBuildEndWaitMs)) return absl::OkStatus();
+  const int wait_ms = build_end_asked_.exchange(true) ? 0 : kMaxBuildEndWaitMs;
+  if (store_->EndBuild(wait_ms)) return absl::OkStatus();
   return absl::UnavailableError(
       "being built: what has been read so far is being written");
 }

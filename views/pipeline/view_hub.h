@@ -3,6 +3,7 @@
 #ifndef TIDEGATE_VIEWS_PIPELINE_VIEW_HUB_H_
 #define TIDEGATE_VIEWS_PIPELINE_VIEW_HUB_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,7 +40,7 @@ struct PartitionWatermark {
 };
 
 // A request waits so long for a build to end; the client then tries again.
-inline constexpr int kMaxBuildEndWaitMs = 2'000;
+inline constexpr int kMaxBuildEndWaitMs = 250;
 
 // One pipeline as it is served. Thread-safe.
 class ServedPipeline {
@@ -58,8 +59,9 @@ class ServedPipeline {
   absl::Status status() const;
   void SetStatus(const absl::Status& status);
   // Before a client is given rows or a position of this pipeline. Ends a build,
-  // which takes a turn of the fold and a checkpoint, once: Unavailable if that
-  // takes longer than kMaxBuildEndWaitMs.
+  // which takes a turn of the fold and a checkpoint, once. Unavailable if that
+  // takes longer than kMaxBuildEndWaitMs; only the first caller waits so long,
+  // since it may be the thread that serves everybody.
   absl::Status EndBuild();
 
   // By topic, then partition; of those that bear on the watermark. As of the
@@ -76,6 +78,7 @@ class ServedPipeline {
   const std::string name_;
   const Catalog* const catalog_;
   MaterializedStore* const store_;
+  std::atomic<bool> build_end_asked_{false};
   mutable Mutex mutex_;
   // In parts, so that no two threads share the counted body of one Status:
   // ThreadSanitizer cannot see how Debian's uninstrumented absl counts it.
