@@ -23,7 +23,10 @@ BenchOptions ToOptions(const Arguments& arguments) {
   options.rate = static_cast<int>(number("rate"));
   options.live_keys = number("live-keys");
   options.seconds = static_cast<int>(number("seconds"));
+  options.warm_up_seconds = static_cast<int>(number("warm-up"));
   options.window_keys = number("window-keys");
+  options.topic = arguments.text("topic");
+  options.rows_topic = arguments.text("rows-topic");
   options.queries = arguments.list("query");
   options.nexmark.seed = static_cast<uint64_t>(arguments.number("seed"));
   options.nexmark.event_rate = number("event-rate");
@@ -37,9 +40,22 @@ using Benchmark =
 Benchmark FindBenchmark(const std::string& name) {
   if (name == "catchup") return BenchCatchup;
   if (name == "live") return BenchLive;
+  if (name == "live-streams") return BenchLiveStreams;
   if (name == "window-close") return BenchWindowClose;
   if (name == "nexmark") return BenchNexmark;
   return nullptr;
+}
+
+int RunProduce(const Arguments& arguments, const BenchOptions& options) {
+  if (options.topic.empty()) {
+    PrintError("produce needs --topic");
+    return kExitUsage;
+  }
+  const absl::Status status = ProduceForBench(
+      options, arguments.number("first-order"), arguments.text("views-dir"));
+  if (status.ok()) return kExitOk;
+  PrintError(status.message());
+  return kExitNegative;
 }
 
 int RunGenerate(const Arguments& arguments, const BenchOptions& options) {
@@ -64,11 +80,13 @@ int RunBench(const Arguments& arguments) {
     return RunBareConsumer(options.bootstrap_servers, arguments.text("topic"),
                            options.partitions, options.events);
   }
+  if (what == "produce") return RunProduce(arguments, options);
   const Benchmark benchmark = FindBenchmark(what);
   if (benchmark == nullptr) {
     PrintError(
         absl::StrCat("no benchmark \"", what,
-                     "\"; there are catchup, live, window-close and nexmark"));
+                     "\"; there are catchup, live, live-streams, window-close, "
+                     "nexmark and produce"));
     return kExitUsage;
   }
   if (arguments.is_set("generate-only")) {

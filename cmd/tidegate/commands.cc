@@ -296,10 +296,15 @@ constexpr char kBenchNotes[] =
     "live: from produce() to a subscriber, beside the same events consumed "
     "from\n"
     "Kafka directly at the same time.\n"
+    "live-streams: from produce() to a subscriber, beside the rows that a "
+    "program\n"
+    "which reads --topic writes to --rows-topic; loadtest/bench-streams runs "
+    "it.\n"
     "window-close: from producing the event that completes a window of one\n"
     "second to its rows at a subscriber, beside that event consumed directly.\n"
     "nexmark: queries of Nexmark, each as catchup. With --generate-only, its\n"
     "events and views alone.\n"
+    "produce: no benchmark; fills --topic with catchup's orders.\n"
     "Topics are made for the run and left behind.\n";
 
 std::vector<Flag> NexmarkFlags() {
@@ -322,13 +327,13 @@ std::vector<Flag> NexmarkFlags() {
        .help = "generate-only: also write the bids to FILE"},
       {.name = "views-dir",
        .value_name = "DIR",
-       .help = "generate-only: also write views.sql and nexmark.proto"}};
+       .help = "generate-only, produce: also write views.sql and the .proto"}};
 }
 
 Command BenchCommand() {
   Command command{
       .name = "bench",
-      .arguments = "catchup|live|window-close|nexmark",
+      .arguments = "catchup|live|live-streams|window-close|nexmark|produce",
       .summary = "Measure, beside the limit and in the same run.",
       .min_arguments = 1,
       .max_arguments = 1,
@@ -342,16 +347,25 @@ Command BenchCommand() {
             .help = "also write one JSON object a goal to FILE"},
            BenchNumber("rounds", "of both sides, interleaved", "5"),
            BenchNumber("partitions", "of the topic", "4"),
-           BenchNumber("events", "catchup, nexmark: in the topics", "5000000"),
-           BenchNumber("keys", "catchup: distinct", "100000"),
-           BenchNumber("rate", "live, window-close: events a second", "10000"),
-           BenchNumber("live-keys", "live: distinct", "1000"),
+           BenchNumber("events", "catchup, nexmark, produce: in the topics",
+                       "5000000"),
+           BenchNumber("keys", "catchup, produce: distinct", "100000"),
+           BenchNumber("first-order", "produce: number of the first", "0"),
+           BenchNumber("rate",
+                       "live, live-streams, window-close: events a second",
+                       "10000"),
+           BenchNumber("live-keys", "live, live-streams: distinct", "1000"),
            BenchNumber("window-keys", "window-close: distinct", "100"),
            BenchNumber("seconds", "live, window-close: a round", "20"),
+           BenchNumber("warm-up", "... and seconds before it", "3"),
            {.name = "topic",
             .value_name = "TOPIC",
-            .help = "bare-consumer: what to read; generate-only: how the names "
-                    "of the topics begin"}},
+            .help = "bare-consumer, live-streams: what to read; produce: what "
+                    "to fill; generate-only: how the names of the topics "
+                    "begin"},
+           {.name = "rows-topic",
+            .value_name = "TOPIC",
+            .help = "live-streams: the other program's rows"}},
       .notes = kBenchNotes};
   for (Flag& flag : NexmarkFlags()) command.flags.push_back(std::move(flag));
   return command;

@@ -17,8 +17,8 @@ struct BenchOptions {
   std::string bootstrap_servers;
   int rounds = 5;
   int partitions = 4;
-  int64_t events = 5'000'000;  // catchup, nexmark
-  // catchup
+  int64_t events = 5'000'000;  // catchup, nexmark, produce
+  // catchup, produce
   int64_t keys = 100'000;
   // live
   int rate = 10'000;  // events a second
@@ -26,6 +26,8 @@ struct BenchOptions {
   int seconds = 20;  // a round, after the warm-up
   int warm_up_seconds = 3;
   int64_t window_keys = 100;  // window-close
+  std::string topic;          // live-streams, produce
+  std::string rows_topic;     // live-streams
   // nexmark
   std::vector<std::string> queries;  // none: all
   NexmarkOptions nexmark;
@@ -42,6 +44,20 @@ absl::StatusOr<std::vector<BenchEntry>> BenchCatchup(
 // events consumed from Kafka directly at the same time. Entries: live.p50 and
 // live.p99 (milliseconds), every event timed.
 absl::StatusOr<std::vector<BenchEntry>> BenchLive(const BenchOptions& options);
+
+// From before produce() to the row in a subscriber's hands, beside the row that
+// another program, which reads options.topic already, writes to
+// options.rows_topic. Both topics are there and empty; so there is one round.
+// Entries: live.streams.p50 and live.streams.p99 (milliseconds), every event
+// timed.
+absl::StatusOr<std::vector<BenchEntry>> BenchLiveStreams(
+    const BenchOptions& options);
+
+// Fills options.topic, made if it is not there, with options.events orders from
+// number `first` on, and leaves it; writes the views that catchup has of them
+// into `views_dir`, unless that is empty.
+absl::Status ProduceForBench(const BenchOptions& options, int64_t first,
+                             const std::string& views_dir);
 
 // From before producing the event that completes the watermark of a one-second
 // window to each of the window's rows in a subscriber's hands, beside the same

@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <vector>
 
@@ -9,38 +8,12 @@
 #include "base/status_macros.h"
 #include "loadtest/bench/bench.h"
 #include "loadtest/bench/live_round.h"
+#include "loadtest/bench/order_stamper.h"
 #include "loadtest/bench/stamps.h"
 #include "loadtest/bench/workload.h"
 
 namespace tidegate {
 namespace {
-
-// Stamps every order that a row of driver_totals newly counts: driver_id is
-// field 1, orders field 2. Runs on the subscriber's thread, left() on any.
-class OrderStamper {
- public:
-  OrderStamper(int64_t keys, Stamps* ours)
-      : keys_(keys),
-        ours_(ours),
-        seen_(static_cast<size_t>(keys)),
-        left_(ours->size()) {}
-  void OnRow(absl::string_view row) {
-    const int64_t driver = VarintField(row, 1);
-    const int64_t count = VarintField(row, 2);
-    int64_t& seen = seen_[static_cast<size_t>(driver)];
-    for (; seen < count; ++seen) {
-      ours_->SetNow(driver + seen * keys_);
-      left_.fetch_sub(1);
-    }
-  }
-  int64_t left() const { return left_.load(); }
-
- private:
-  const int64_t keys_;
-  Stamps* const ours_;
-  std::vector<int64_t> seen_;
-  std::atomic<int64_t> left_;
-};
 
 struct Samples {
   std::vector<double> bare_ms;

@@ -79,6 +79,28 @@ bool Settle(const LiveRound& round, const std::atomic<int64_t>& bare_left) {
   return false;
 }
 
+// The bare consumer's side, until `left` is 0 or `stop`.
+absl::Status Consume(const BenchOptions& options, const LiveRound& round,
+                     std::atomic<int64_t>* left,
+                     const std::atomic<bool>& stop) {
+  const bool is_rows = !round.rows_topic.empty();
+  return ConsumeBare(
+      {.bootstrap_servers = options.bootstrap_servers,
+       .topic = is_rows ? round.rows_topic : round.topic,
+       .partitions = options.partitions,
+       .batch = 1},
+      [] {},
+      [&](absl::string_view, absl::string_view value) {
+        if (is_rows) {
+          round.on_bare_row(value);
+          return true;
+        }
+        round.bare->SetNow(VarintField(value, 1));
+        return left->fetch_sub(1) > 1;
+      },
+      [&stop] { return stop.load(); });
+}
+
 absl::Status Produce(const BenchOptions& options, const LiveRound& round) {
   return ProduceOrders({.bootstrap_servers = options.bootstrap_servers,
                         .topic = round.topic,
@@ -113,29 +135,21 @@ absl::string_view BytesField(absl::string_view message, uint32_t number) {
 }
 
 absl::Status RunLiveRound(const BenchOptions& options, const LiveRound& round) {
-  RETURN_IF_ERROR(CreateBenchTopic(options.bootstrap_servers, round.topic,
-                                   options.partitions));
+  const bool is_rows = !round.rows_topic.empty();
+  if (!is_rows) {
+    RETURN_IF_ERROR(CreateBenchTopic(options.bootstrap_servers, round.topic,
+                                     options.partitions));
+  }
   ASSIGN_OR_RETURN(
       const std::unique_ptr<ServerUnderTest> server,
       ServerUnderTest::Start(options.bootstrap_servers, round.files));
   Subscription subscription(server->grpc_address(), round.view);
   RETURN_IF_ERROR(subscription.WaitLive());
   std::atomic<bool> stop = false;
-  std::atomic<int64_t> bare_left = round.orders;
+  std::atomic<int64_t> bare_left = is_rows ? 0 : round.orders;
   absl::Status bare_status;
-  std::thread bare([&] {
-    bare_status = ConsumeBare(
-        {.bootstrap_servers = options.bootstrap_servers,
-         .topic = round.topic,
-         .partitions = options.partitions,
-         .batch = 1},
-        [] {},
-        [&](absl::string_view, absl::string_view value) {
-          round.bare->SetNow(VarintField(value, 1));
-          return bare_left.fetch_sub(1) > 1;
-        },
-        [&stop] { return stop.load(); });
-  });
+  std::thread bare(
+      [&] { bare_status = Consume(options, round, &bare_left, stop); });
   std::thread ours([&] { subscription.Run(round.on_row); });
   const absl::Status produced = Produce(options, round);
   const bool settled = Settle(round, bare_left);

@@ -16,13 +16,18 @@
 namespace tidegate {
 
 struct LiveRound {
-  std::string topic;  // made for the round
+  std::string topic;  // made for the round, unless there is rows_topic
   BenchFiles files;
   std::string view;  // what is subscribed to, whole
   int64_t orders = 0;
   int64_t keys = 1;
   // On the subscriber's thread: a row that was made or changed.
   std::function<void(absl::string_view row)> on_row;
+  // Where another program, which reads `topic` already, writes rows of its own;
+  // empty: there is none. The bare consumer then reads this, and hands each row
+  // to on_bare_row on its thread, instead of stamping the orders in `bare`.
+  std::string rows_topic;
+  std::function<void(absl::string_view row)> on_bare_row;
   // On the caller's: whether all that is awaited has come.
   std::function<bool()> done;
   // Filled: just before produce(), the event time, at the bare consumer.

@@ -25,8 +25,10 @@ constexpr int kPollEvery = 1000;
 
 absl::Status ToStatus(rd_kafka_resp_err_t error, absl::string_view what) {
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat(what, ": ", rd_kafka_err2str(error)));
+  const std::string message = absl::StrCat(what, ": ", rd_kafka_err2str(error));
+  return error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS
+             ? absl::AlreadyExistsError(message)
+             : absl::UnavailableError(message);
 }
 
 }  // namespace
@@ -98,11 +100,12 @@ absl::Status ProduceOrders(
   const auto start = SteadyClock::now();
   std::string key;
   std::string value;
-  for (int64_t i = 0; i < load.events; ++i) {
-    if (load.rate > 0 && i % (load.rate / 1000 + 1) == 0) {
+  for (int64_t n = 0; n < load.events; ++n) {
+    if (load.rate > 0 && n % (load.rate / 1000 + 1) == 0) {
       std::this_thread::sleep_until(
-          start + std::chrono::microseconds(i * 1'000'000 / load.rate));
+          start + std::chrono::microseconds(n * 1'000'000 / load.rate));
     }
+    const int64_t i = load.first + n;
     const int64_t driver = i % load.keys;
     key = absl::StrCat(driver);
     const int64_t event_us = Clock::System()->Now().value();
@@ -111,7 +114,7 @@ absl::Status ProduceOrders(
     RETURN_IF_ERROR(ProduceRecord(handle.get(), load.topic,
                                   PartitionOfDriver(driver, load.partitions),
                                   key, value));
-    if (load.rate > 0 || i % kPollEvery == 0) rd_kafka_poll(handle.get(), 0);
+    if (load.rate > 0 || n % kPollEvery == 0) rd_kafka_poll(handle.get(), 0);
   }
   return FlushRecords(handle.get());
 }

@@ -27,16 +27,18 @@ struct OrderLoad {
   std::string bootstrap_servers;
   std::string topic;
   int partitions = 4;
+  int64_t first = 0;  // the first order's number
   int64_t events = 0;
   int64_t keys = 1;
   // Events a second, in steps of a millisecond; 0: as fast as it goes.
   int rate = 0;
 };
 
-// Produces orders 0 … events-1 for drivers i mod keys, spread over partitions
-// by driver: so the n-th event (from 1) of driver d is order d + (n - 1) *
-// keys. `before` (may be null) is called with i and its event time, which is
-// the clock's, right before produce(). Returns when everything is acknowledged.
+// Produces orders i = first … first + events-1 for drivers i mod keys, spread
+// over partitions by driver: so the n-th event (from 1) of driver d is order
+// d + (n - 1) * keys, if no order before `first` is left out. `before` (may be
+// null) is called with i and its event time, which is the clock's, right before
+// produce(). Returns when everything is acknowledged.
 absl::Status ProduceOrders(
     const OrderLoad& load,
     const std::function<void(int64_t i, int64_t event_us)>& before);
