@@ -59,22 +59,28 @@ broker.session.timeout.ms=3000
 
 
 def install() -> Path:
-    """Copies the broker's jars into build/ once for each state of the POM."""
-    stamp = LIBS / "pom.xml"
-    if not stamp.exists() or stamp.read_bytes() != POM.read_bytes():
-        shutil.rmtree(LIBS, ignore_errors=True)
-        subprocess.run(
-            [
-                "mvn", "-q", "-B", "-f", str(POM),
-                "dependency:copy-dependencies", "-DincludeScope=runtime",
-                f"-DoutputDirectory={LIBS}",
-            ],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            timeout=600,
-        )  # fmt: skip
-        shutil.copy(POM, stamp)
+    """Copies the broker's jars into build/."""
+    install_jars(POM, LIBS)
     return LIBS
+
+
+def install_jars(pom: Path, libs: Path) -> None:
+    """Copies what a POM depends on into `libs`, once for each state of it."""
+    stamp = libs / "pom.xml"
+    if stamp.exists() and stamp.read_bytes() == pom.read_bytes():
+        return
+    shutil.rmtree(libs, ignore_errors=True)
+    subprocess.run(
+        [
+            "mvn", "-q", "-B", "-f", str(pom),
+            "dependency:copy-dependencies", "-DincludeScope=runtime",
+            f"-DoutputDirectory={libs}",
+        ],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        timeout=600,
+    )  # fmt: skip
+    shutil.copy(pom, stamp)
 
 
 class Broker:
