@@ -55,6 +55,9 @@ ABSL_FLAG(std::string, window_updates, "each",
 ABSL_FLAG(int, window, 65535, "bytes the server may send ahead on a stream");
 ABSL_FLAG(bool, raw, false,
           "count messages without reading them, for loadtest/bare");
+ABSL_FLAG(bool, bursts, false,
+          "also time each update, known by its stamp, until the last stream "
+          "has it; for loads that go to every stream");
 ABSL_FLAG(uint64_t, seed, 0, "of what is random; 0: another each time");
 
 namespace tidegate::swarm {
@@ -107,6 +110,7 @@ absl::StatusOr<SwarmOptions> OptionsFromFlags() {
   options.server = absl::GetFlag(FLAGS_server);
   options.view = absl::GetFlag(FLAGS_view);
   options.raw = absl::GetFlag(FLAGS_raw);
+  options.bursts = absl::GetFlag(FLAGS_bursts);
   const std::string updates = absl::GetFlag(FLAGS_window_updates);
   const int counts[] = {
       absl::GetFlag(FLAGS_connections), absl::GetFlag(FLAGS_streams),

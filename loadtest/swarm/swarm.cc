@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "loadtest/swarm/burst_tracker.h"
 #include "loadtest/swarm/connections.h"
 #include "loadtest/swarm/message_reader.h"
 #include "loadtest/swarm/sockets.h"
@@ -97,6 +98,7 @@ class SwarmImpl : public Swarm, private Connections::Owner {
   bool measuring_ = false;
   absl::Status fatal_;
   Tally tally_;
+  BurstTracker bursts_;
 };
 
 SwarmImpl::SwarmImpl(SwarmOptions options, FaultPlan plan,
@@ -110,7 +112,8 @@ SwarmImpl::SwarmImpl(SwarmOptions options, FaultPlan plan,
                    options_.seed, this),
       streams_(total_),
       by_id_(options_.connections),
-      start_us_(connections_.now_us()) {
+      start_us_(connections_.now_us()),
+      bursts_(total_) {
   for (size_t i = 0; i < total_; ++i) {
     streams_[i].connection = i / per_connection_;
     streams_[i].chosen = plan_.chosen[i];
@@ -140,6 +143,7 @@ absl::StatusOr<Tally> SwarmImpl::Run(
 }
 
 void SwarmImpl::FinishTally() {
+  tally_.burst_last = bursts_.last();
   tally_.live_at_end = static_cast<int64_t>(live_);
   tally_.connects = connections_.connects();
   tally_.lost_connections = connections_.lost();
@@ -351,6 +355,7 @@ void SwarmImpl::OnRaw(absl::string_view message) {
   if (stamp == 0) return;
   tally_.all.Add(now_us() - stamp);
   tally_.healthy.Add(now_us() - stamp);
+  if (options_.bursts) bursts_.Add(stamp, now_us());
 }
 
 void SwarmImpl::OnMessage(size_t index, absl::string_view message) {
@@ -380,6 +385,7 @@ void SwarmImpl::Measure(const Stream& stream) {
   const auto add = [&](int64_t since_us, int64_t count) {
     tally_.all.Add(now_us() - since_us, count);
     if (!stream.chosen) tally_.healthy.Add(now_us() - since_us, count);
+    if (options_.bursts) bursts_.Add(since_us, now_us());
   };
   for (const int64_t stamp : response_.stamps_us) add(stamp, 1);
   if (response_.time_us != 0) {

@@ -33,6 +33,7 @@ struct SwarmOptions {
   std::vector<std::string> keys;
   size_t keys_per_stream = 1;
   int64_t progress_ms = 0;  // 0: as the server likes
+  bool bursts = false;      // time each update until the last stream has it
   // From when every stream is live: what is measured, and until when.
   int64_t warm_up_us = 0;
   int64_t run_us = 0;  // 0: until stopped, or every stream has ended with OK

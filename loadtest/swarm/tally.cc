@@ -82,6 +82,8 @@ std::string ToJson(const Tally& tally, absl::string_view latency,
   WriteLatency(tally.all, &json);
   json.Key("healthy");
   WriteLatency(tally.healthy, &json);
+  json.Key("last_of_burst");
+  WriteLatency(tally.burst_last, &json);
   json.EndObject();
   json.Key("faults");
   WriteFaults(tally, &json);

@@ -41,6 +41,7 @@ struct Tally {
   int64_t bytes = 0;
   Histogram all;
   Histogram healthy;
+  Histogram burst_last;  // from an update's stamp until every stream has it
 
   int64_t stalls = 0;
   int64_t disconnects = 0;
