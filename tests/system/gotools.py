@@ -7,9 +7,13 @@ from pathlib import Path
 
 from system.processes import BUILD
 
+_GO = Path(sys.executable).parent / "go"
+_BUILD_TIMEOUT_S = 900
+
 _MODULES = {
     "grpcurl": "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3",
     "ghz": "github.com/bojand/ghz/cmd/ghz@v0.120.0",
+    "nats-server": "github.com/nats-io/nats-server/v2@v2.15.2",
 }
 
 
@@ -19,11 +23,23 @@ def install(name: str) -> Path:
     directory = BUILD / "gobin" / module.rpartition("@")[2]
     tool = directory / name
     if not tool.exists():
-        subprocess.run(
-            [str(Path(sys.executable).parent / "go"), "install", module],
-            check=True,
-            env=os.environ
-            | {"GOBIN": str(directory), "GOTOOLCHAIN": "local", "GOOS": ""},
-            timeout=900,
-        )
+        _go("install", module, GOBIN=str(directory))
     return tool
+
+
+def build(module: Path, package: str) -> Path:
+    """A program of ours: the package of that name in a module of the tree."""
+    directory = BUILD / "gobin" / module.name
+    directory.mkdir(parents=True, exist_ok=True)
+    _go("build", "-o", str(directory), f"./{package}", cwd=module)
+    return directory / package
+
+
+def _go(*words: str, cwd: Path | None = None, **environment: str) -> None:
+    subprocess.run(
+        [str(_GO), *words],
+        check=True,
+        cwd=cwd,
+        env=os.environ | {"GOTOOLCHAIN": "local", "GOOS": ""} | environment,
+        timeout=_BUILD_TIMEOUT_S,
+    )
