@@ -41,10 +41,14 @@ absl::StatusOr<std::vector<BenchEntry>> BenchCatchup(
                                  .events = options.events,
                                  .keys = options.keys},
                                 nullptr));
-  BenchEntry rate{
-      .name = "catchup.rate", .unit = "events/s", .against = "bare librdkafka"};
-  BenchEntry cpu{
-      .name = "catchup.cpu", .unit = "us/event", .against = "bare librdkafka"};
+  BenchEntry rate{.name = "catchup.rate",
+                  .unit = "events/s",
+                  .against = "bare librdkafka",
+                  .goal = BenchGoal{BenchGoal::Kind::kAtLeast, 0.3}};
+  BenchEntry cpu{.name = "catchup.cpu",
+                 .unit = "us/event",
+                 .against = "bare librdkafka",
+                 .goal = BenchGoal{.bound = 4}};
   for (int round = 0; round < options.rounds; ++round) {
     ASSIGN_OR_RETURN(const CatchupResult bare,
                      CatchUpBare(options, topic, options.events));

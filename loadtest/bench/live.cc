@@ -48,8 +48,8 @@ absl::StatusOr<Samples> RunRound(const BenchOptions& options, int number) {
 }  // namespace
 
 absl::StatusOr<std::vector<BenchEntry>> BenchLive(const BenchOptions& options) {
-  BenchEntry p50 = LatencyEntry("live.p50");
-  BenchEntry p99 = LatencyEntry("live.p99");
+  BenchEntry p50 = LatencyEntry("live.p50", 1);
+  BenchEntry p99 = LatencyEntry("live.p99", 3);
   for (int round = 0; round < options.rounds; ++round) {
     ASSIGN_OR_RETURN(Samples samples, RunRound(options, round));
     AddRound(&samples.ours_ms, &samples.bare_ms, &p50, &p99);

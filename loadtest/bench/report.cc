@@ -11,6 +11,11 @@
 namespace tidegate {
 namespace {
 
+std::string GoalText(const BenchGoal& goal) {
+  return absl::StrCat(goal.kind == BenchGoal::Kind::kAtMost ? "<= " : ">= ",
+                      goal.bound);
+}
+
 void WriteSamples(JsonWriter* json, const std::vector<double>& samples) {
   json->BeginArray();
   for (const double sample : samples) json->Double(sample);
@@ -35,16 +40,32 @@ double BenchEntry::ours() const { return Median(ours_samples); }
 double BenchEntry::value_against() const { return Median(against_samples); }
 
 double BenchEntry::result() const {
-  const double other = value_against();
-  if (!is_ratio) return ours() - other;
-  return other == 0 ? 0 : ours() / other;
+  const auto compare = [this](double mine, double other) {
+    if (!is_ratio) return mine - other;
+    return other == 0 ? 0 : mine / other;
+  };
+  if (!paired) return compare(ours(), value_against());
+  const size_t rounds = std::min(ours_samples.size(), against_samples.size());
+  std::vector<double> results;
+  for (size_t i = 0; i < rounds; ++i) {
+    results.push_back(compare(ours_samples[i], against_samples[i]));
+  }
+  return Median(results);
 }
 
-BenchEntry LatencyEntry(std::string name) {
+std::optional<bool> BenchEntry::met() const {
+  if (!goal.has_value()) return std::nullopt;
+  return goal->kind == BenchGoal::Kind::kAtMost ? result() <= goal->bound
+                                                : result() >= goal->bound;
+}
+
+BenchEntry LatencyEntry(std::string name, double most_ms) {
   return {.name = std::move(name),
           .unit = "ms",
           .against = "bare produce-consume",
-          .is_ratio = false};
+          .is_ratio = false,
+          .paired = true,
+          .goal = BenchGoal{.bound = most_ms}};
 }
 
 void AddRound(std::vector<double>* ours_ms, std::vector<double>* bare_ms,
@@ -66,6 +87,14 @@ std::string ToJsonLine(const BenchEntry& entry) {
   json.Key("value_against").Double(entry.value_against());
   json.Key("kind").String(entry.is_ratio ? "ratio" : "difference");
   json.Key("result").Double(entry.result());
+  json.Key("goal");
+  if (entry.goal.has_value()) {
+    json.String(GoalText(*entry.goal));
+    json.Key("met").Bool(*entry.met());
+  } else {
+    json.Null();
+    json.Key("met").Null();
+  }
   json.Key("samples").BeginObject();
   json.Key("ours");
   WriteSamples(&json, entry.ours_samples);
@@ -77,10 +106,15 @@ std::string ToJsonLine(const BenchEntry& entry) {
 }
 
 std::string ToText(const BenchEntry& entry) {
-  return absl::StrFormat(
+  std::string text = absl::StrFormat(
       "%-14s %12.3f %-10s %s %12.3f   %s %+.3f", entry.name, entry.ours(),
       entry.unit, entry.against, entry.value_against(),
       entry.is_ratio ? "ratio" : "difference", entry.result());
+  if (entry.goal.has_value()) {
+    absl::StrAppend(&text, "   goal ", GoalText(*entry.goal),
+                    *entry.met() ? ", met" : ", not met");
+  }
+  return text;
 }
 
 }  // namespace tidegate

@@ -136,8 +136,8 @@ absl::StatusOr<std::vector<BenchEntry>> BenchWindowClose(
     return absl::InvalidArgumentError(
         absl::StrCat("fewer keys than partitions: ", options.window_keys));
   }
-  BenchEntry p50 = LatencyEntry("window-close.p50");
-  BenchEntry p99 = LatencyEntry("window-close.p99");
+  BenchEntry p50 = LatencyEntry("window-close.p50", 5);
+  BenchEntry p99 = LatencyEntry("window-close.p99", 30);
   for (int round = 0; round < options.rounds; ++round) {
     ASSIGN_OR_RETURN(Samples samples, RunRound(options, round));
     AddRound(&samples.ours_ms, &samples.bare_ms, &p50, &p99);
