@@ -117,19 +117,29 @@ H2Client::H2Client(H2Options options, Handler* handler)
   }
 }
 
-uint32_t H2Client::Open(absl::string_view path, absl::string_view message) {
+uint32_t H2Client::Open(absl::string_view path, absl::string_view message,
+                        bool stays_open) {
   const uint32_t stream = next_stream_;
   next_stream_ += 2;
   streams_[stream].send_window = initial_send_window_;
   const std::string headers = EncodeCallHeaders(options_.authority, path);
   PutFrameHeader(&out_, headers.size(), kHeaders, kEndHeaders, stream);
   out_.append(headers);
+  Enqueue(stream, message, !stays_open);
+  return stream;
+}
+
+void H2Client::Send(uint32_t stream, absl::string_view message) {
+  Enqueue(stream, message, /*ends_stream=*/false);
+}
+
+void H2Client::Enqueue(uint32_t stream, absl::string_view message,
+                       bool ends_stream) {
   std::string body(1, '\0');  // not compressed
   PutU32(&body, static_cast<uint32_t>(message.size()));
   absl::StrAppend(&body, message);
-  unsent_.push_back({stream, std::move(body)});
+  unsent_.push_back({stream, std::move(body), ends_stream});
   SendUnsent();
-  return stream;
 }
 
 void H2Client::SendUnsent() {
@@ -146,7 +156,8 @@ void H2Client::SendUnsent() {
         {left, static_cast<size_t>(std::max<int64_t>(allowed, 0)), max_frame_});
     if (now == 0) return;
     const bool last = now == left;
-    PutFrameHeader(&out_, now, kData, last ? kEndStream : 0, next.stream);
+    PutFrameHeader(&out_, now, kData, last && next.ends_stream ? kEndStream : 0,
+                   next.stream);
     out_.append(next.bytes, next.sent, now);
     next.sent += now;
     send_window_ -= static_cast<int64_t>(now);

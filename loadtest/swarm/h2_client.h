@@ -51,8 +51,12 @@ class H2Client {
 
   H2Client(H2Options options, Handler* handler);
 
-  // Calls `path` with one request message; returns the stream's number.
-  uint32_t Open(absl::string_view path, absl::string_view message);
+  // Calls `path` with a request message; returns the stream's number. Our side
+  // of the stream is closed after it unless it `stays_open` for Send.
+  uint32_t Open(absl::string_view path, absl::string_view message,
+                bool stays_open = false);
+  // Another request message on a stream that stays open.
+  void Send(uint32_t stream, absl::string_view message);
   // Cancels; nothing more is heard of the stream.
   void Reset(uint32_t stream);
   void Consumed(uint32_t stream, size_t bytes);
@@ -73,6 +77,7 @@ class H2Client {
   struct Unsent {
     uint32_t stream;
     std::string bytes;
+    bool ends_stream = true;
     size_t sent = 0;
   };
 
@@ -86,6 +91,7 @@ class H2Client {
   absl::Status OnSettings(uint8_t flags, absl::string_view payload);
   absl::Status OnWindowUpdate(uint32_t stream, absl::string_view payload);
   void End(uint32_t stream, const GrpcEnd& end);
+  void Enqueue(uint32_t stream, absl::string_view message, bool ends_stream);
   void SendUnsent();
 
   const H2Options options_;

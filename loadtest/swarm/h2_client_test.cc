@@ -155,6 +155,22 @@ TEST(H2ClientTest, TheRequestIsFramedAndWaitsForItsWindow) {
   EXPECT_EQ(body, "\0\0\1\x11\x70"s + request);
 }
 
+TEST(H2ClientTest, AStreamThatStaysOpenTakesMoreMessages) {
+  Recorder recorder;
+  H2Client client({.authority = "x"}, &recorder);
+  ASSERT_TRUE(client.Receive(Settings(65'535)).ok());
+  client.output()->clear();
+  const uint32_t stream = client.Open("/a/B", "one", /*stays_open=*/true);
+  client.Send(stream, "more");
+  std::string body;
+  for (const SentFrame& frame : Parse(*client.output())) {
+    if (frame.type != 0) continue;
+    EXPECT_EQ(frame.flags, 0);
+    body += frame.payload;
+  }
+  EXPECT_EQ(body, "\0\0\0\0\3one\0\0\0\0\4more"s);
+}
+
 // How many WINDOW_UPDATEs answer messages of 1,000 bytes.
 int WindowUpdates(bool eager, int messages) {
   Recorder recorder;

@@ -27,6 +27,11 @@ ABSL_FLAG(std::string, keys, "",
 ABSL_FLAG(int, keys_per_stream, 1, "keys each stream subscribes to");
 ABSL_FLAG(int, connections, 100, "TCP connections");
 ABSL_FLAG(int, streams, 10, "Subscribe streams on each connection");
+ABSL_FLAG(int, sessions, 0,
+          "instead of --streams: so many Session streams in all, shared out "
+          "among the connections");
+ABSL_FLAG(int, keys_per_session, 1, "keys each session watches");
+ABSL_FLAG(int, watches, 1, "in a session, which share its keys");
 ABSL_FLAG(std::string, latency, "committed_at",
           "where an update's latency counts from: committed_at, sent_at, or "
           "the column that the producer stamped");
@@ -105,6 +110,25 @@ absl::StatusOr<FaultOptions> FaultsFromFlags() {
   return faults;
 }
 
+// --sessions and what goes with it.
+absl::Status TakeSessions(SwarmOptions* options) {
+  const int sessions = absl::GetFlag(FLAGS_sessions);
+  if (sessions == 0) return absl::OkStatus();
+  const auto connections = static_cast<int>(options->connections);
+  if (sessions < connections || sessions % connections != 0 || options->raw ||
+      absl::GetFlag(FLAGS_watches) < 1 ||
+      absl::GetFlag(FLAGS_keys_per_session) < 1) {
+    return absl::InvalidArgumentError(
+        "--sessions is a multiple of --connections, --watches and "
+        "--keys_per_session begin at 1, and --raw does not go with them");
+  }
+  options->streams_per_connection = static_cast<size_t>(sessions / connections);
+  options->watches = static_cast<size_t>(absl::GetFlag(FLAGS_watches));
+  options->keys_per_stream =
+      static_cast<size_t>(absl::GetFlag(FLAGS_keys_per_session));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SwarmOptions> OptionsFromFlags() {
   SwarmOptions options;
   options.server = absl::GetFlag(FLAGS_server);
@@ -139,6 +163,7 @@ absl::StatusOr<SwarmOptions> OptionsFromFlags() {
   options.seed = absl::GetFlag(FLAGS_seed);
   if (options.seed == 0) options.seed = std::random_device()();
   ASSIGN_OR_RETURN(options.faults, FaultsFromFlags());
+  RETURN_IF_ERROR(TakeSessions(&options));
   return options;
 }
 

@@ -57,23 +57,35 @@ bool ReadMicros(absl::string_view message, int64_t* micros) {
   return true;
 }
 
-// The stamp in a change's row, if it has one.
-bool ReadStamp(absl::string_view change, const LatencySource& source,
+// The stamp in a row, if it has one.
+bool ReadStamp(absl::string_view row, const LatencySource& source,
                std::vector<int64_t>* stamps) {
+  WireField column;
+  while (!row.empty()) {
+    if (!GetWireField(&row, &column)) return false;
+    if (column.number != source.field) continue;
+    int64_t micros = static_cast<int64_t>(column.varint);
+    if (source.is_timestamp && !ReadMicros(column.bytes, &micros)) {
+      return false;
+    }
+    stamps->push_back(micros);
+  }
+  return true;
+}
+
+// What the source wants to know of a change's row.
+bool ReadChange(absl::string_view change, const LatencySource& source,
+                Response* response) {
+  const bool wants_rows = source.kind == LatencySource::Kind::kRows;
+  if (!wants_rows && source.kind != LatencySource::Kind::kColumn) return true;
   WireField kind;
   while (!change.empty()) {
     if (!GetWireField(&change, &kind)) return false;
     if (kind.number != kUpsert) continue;
-    absl::string_view row = kind.bytes;
-    WireField column;
-    while (!row.empty()) {
-      if (!GetWireField(&row, &column)) return false;
-      if (column.number != source.field) continue;
-      int64_t micros = static_cast<int64_t>(column.varint);
-      if (source.is_timestamp && !ReadMicros(column.bytes, &micros)) {
-        return false;
-      }
-      stamps->push_back(micros);
+    if (wants_rows) {
+      response->rows.push_back(kind.bytes);
+    } else if (!ReadStamp(kind.bytes, source, &response->stamps_us)) {
+      return false;
     }
   }
   return true;
@@ -102,7 +114,6 @@ struct StreamTrack::Fields {
                Response* response);
   bool ReadPosition(absl::string_view message);
   bool ReadReset(absl::string_view message, Response* response);
-  bool ReadDrain(absl::string_view message, Response* response);
 };
 
 bool StreamTrack::Fields::Read(absl::string_view message,
@@ -123,8 +134,7 @@ bool StreamTrack::Fields::ReadOne(const WireField& field,
   switch (field.number) {
     case kChanges:
       ++changes;
-      return source.kind != LatencySource::Kind::kColumn ||
-             ReadStamp(field.bytes, source, &response->stamps_us);
+      return ReadChange(field.bytes, source, response);
     case kRanges:
       if (!ReadVarints(field.bytes, &range)) return false;
       ranges.push_back({range.at[1], range.at[2], range.at[3]});
@@ -183,8 +193,7 @@ bool StreamTrack::Fields::ReadReset(absl::string_view message,
   return true;
 }
 
-bool StreamTrack::Fields::ReadDrain(absl::string_view message,
-                                    Response* response) {
+bool ReadDrain(absl::string_view message, Response* response) {
   response->drain = true;
   WireField field;
   while (!message.empty()) {
@@ -195,6 +204,16 @@ bool StreamTrack::Fields::ReadDrain(absl::string_view message,
     response->retry_after_ms = micros / 1000;
   }
   return true;
+}
+
+void Response::Clear() {
+  std::vector<int64_t> stamps = std::move(stamps_us);
+  std::vector<absl::string_view> kept_rows = std::move(rows);
+  stamps.clear();
+  kept_rows.clear();
+  *this = Response();
+  stamps_us = std::move(stamps);
+  rows = std::move(kept_rows);
 }
 
 void StreamTrack::BeginStream() {
@@ -208,10 +227,7 @@ void StreamTrack::BeginStream() {
 absl::Status StreamTrack::Take(absl::string_view message,
                                const LatencySource& source,
                                Response* response) {
-  response->stamps_us.clear();
-  std::vector<int64_t> stamps = std::move(response->stamps_us);
-  *response = Response();
-  response->stamps_us = std::move(stamps);  // keeps its memory
+  response->Clear();
   Fields fields;
   if (!fields.Read(message, source, response)) {
     return absl::DataLossError("response that cannot be read");
@@ -228,6 +244,7 @@ absl::Status StreamTrack::Judge(const Fields& fields, Response* response) {
   }
   absl::Status status;
   if (fields.snapshot || fields.snapshot_end) {
+    response->snapshot = true;
     response->snapshot_rows = fields.changes;
     status = JudgeSnapshot(fields);
   } else if (fields.changes > 0 || !fields.ranges.empty() || fields.fragment ||

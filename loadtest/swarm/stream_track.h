@@ -21,6 +21,7 @@ struct LatencySource {
     kCommitted,  // committed_at of its response
     kSent,       // sent_at of its response
     kColumn,     // a column of the row that the producer stamped
+    kRows,       // whoever is handed Response::rows
   };
   Kind kind = Kind::kCommitted;
   uint32_t field = 0;         // kColumn: its number in <View>Row
@@ -29,17 +30,29 @@ struct LatencySource {
 
 // One response, as far as it concerns the swarm.
 struct Response {
+  void Clear();  // keeps memory
+
   size_t updates = 0;  // changes of a delta
+  bool snapshot = false;
   size_t snapshot_rows = 0;
   bool live = false;  // the stream is past its snapshot
   bool reset = false;
   uint64_t reset_cause = 0;
   bool drain = false;
   int64_t retry_after_ms = 0;
-  // Of kCommitted and kSent: when; 0 if absent. Of kColumn: stamps_us.
+  // Of kCommitted and kSent: when; 0 if absent. Of kColumn: stamps_us. Of
+  // kRows: the rows of upserts, within the message.
   int64_t time_us = 0;
   std::vector<int64_t> stamps_us;
+  std::vector<absl::string_view> rows;
+  // A session's watch has ended: a google.rpc.Code and why.
+  bool failed = false;
+  int failure_code = 0;
+  absl::string_view failure;
 };
+
+// A Drain; false if it cannot be read.
+bool ReadDrain(absl::string_view message, Response* response);
 
 // Thread-compatible. Lives across the connections of one subscriber.
 class StreamTrack {
@@ -48,7 +61,7 @@ class StreamTrack {
   void BeginStream();
   // DataLoss if the response cannot be read or breaks a promise; the position
   // is then taken from it, so that a fault is reported once. `response` is
-  // filled in either way; it is cleared first.
+  // filled in either way; it is cleared first, and borrows from `message`.
   absl::Status Take(absl::string_view message, const LatencySource& source,
                     Response* response);
 

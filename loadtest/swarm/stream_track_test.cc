@@ -5,49 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "base/coding.h"
+#include "loadtest/swarm/testing.h"
 
 namespace tidegate::swarm {
 namespace {
-
-constexpr int64_t kSecond = 1'000'000;
-
-// Builds a SubscribeResponse field by field.
-class Wire {
- public:
-  Wire& Bytes(uint32_t field, absl::string_view bytes) {
-    PutTag(&out_, field, WireType::kLengthDelimited);
-    PutLengthPrefixed(&out_, bytes);
-    return *this;
-  }
-  Wire& Uint(uint32_t field, uint64_t value) {
-    PutTag(&out_, field, WireType::kVarint);
-    PutVarint64(&out_, value);
-    return *this;
-  }
-  Wire& Time(uint32_t field, int64_t us) {
-    return Bytes(field, Wire()
-                            .Uint(1, static_cast<uint64_t>(us / kSecond))
-                            .Uint(2, static_cast<uint64_t>(us % kSecond) * 1000)
-                            .out_);
-  }
-  Wire& Upsert(absl::string_view row) {
-    return Bytes(1, Wire().Bytes(1, row).out_);
-  }
-  Wire& Range(uint64_t from, uint64_t to) {
-    return Bytes(2, Wire().Uint(2, from).Uint(3, to).out_);
-  }
-  Wire& Token(absl::string_view token) { return Bytes(3, token); }
-  Wire& Position(uint64_t seq) {
-    return Bytes(6,
-                 Wire().Bytes(1, "id").Bytes(2, Wire().Uint(2, seq).out_).out_);
-  }
-  operator std::string() const { return out_; }        // NOLINT: for the tests
-  operator absl::string_view() const { return out_; }  // NOLINT
-
- private:
-  std::string out_;
-};
 
 class StreamTrackTest : public testing::Test {
  protected:
@@ -158,6 +119,19 @@ TEST_F(StreamTrackTest, ReadsStampsOfRows) {
   ASSERT_TRUE(
       Take(Wire().Upsert(Wire().Time(3, 8 * kSecond)).Range(11, 12)).ok());
   EXPECT_EQ(response_.stamps_us, std::vector<int64_t>{8 * kSecond});
+}
+
+TEST_F(StreamTrackTest, HandsOutRows) {
+  GoLive();
+  source_.kind = LatencySource::Kind::kRows;
+  const std::string gone = Wire().Bytes(2, "key");
+  const std::string message =
+      Wire().Upsert("a").Bytes(1, gone).Upsert("b").Range(10, 11);
+  ASSERT_TRUE(Take(message).ok());
+  EXPECT_EQ(response_.updates, 3u);
+  EXPECT_EQ(response_.rows, (std::vector<absl::string_view>{"a", "b"}));
+  ASSERT_TRUE(Take(Wire().Range(11, 12)).ok());
+  EXPECT_TRUE(response_.rows.empty());
 }
 
 TEST_F(StreamTrackTest, ReadsADrain) {

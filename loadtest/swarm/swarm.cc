@@ -3,103 +3,20 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <queue>
-#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "loadtest/swarm/burst_tracker.h"
-#include "loadtest/swarm/connections.h"
-#include "loadtest/swarm/message_reader.h"
 #include "loadtest/swarm/sockets.h"
+#include "loadtest/swarm/swarm_impl.h"
 #include "loadtest/swarm/wire.h"
 
 namespace tidegate::swarm {
 namespace {
 
-constexpr absl::string_view kPath = "/tidegate.v1.ViewService/Subscribe";
 constexpr int64_t kMaxWaitUs = 100'000;
 
-struct Stream {
-  size_t connection = 0;
-  StreamTrack track;
-  MessageReader reader;
-  std::string held;  // received while it stalls
-  uint32_t id = 0;   // on its connection; 0: not open
-  int64_t open_at_us = 0;
-  int failures = 0;  // in a row
-  bool live = false;
-  bool stalled = false;
-  bool chosen = false;
-  bool done = false;  // ended with OK
-};
-
-class SwarmImpl : public Swarm, private Connections::Owner {
- public:
-  SwarmImpl(SwarmOptions options, FaultPlan plan, const Endpoint& endpoint);
-  absl::Status Init() { return connections_.Init(); }
-  absl::StatusOr<Tally> Run(
-      const std::atomic<bool>& stop,
-      const std::function<void(double seconds)>& on_live) override;
-
- private:
-  using Timer = std::pair<int64_t, size_t>;  // when to open which stream
-
-  void OnReady(size_t connection) override;
-  void OnHeaders(size_t connection, uint32_t id) override;
-  void OnData(size_t connection, uint32_t id, absl::string_view bytes) override;
-  void OnEnd(size_t connection, uint32_t id, const GrpcEnd& end) override;
-  void OnLost(size_t connection, const absl::Status& why) override;
-
-  size_t StreamOf(size_t connection, uint32_t id) const {
-    return by_id_[connection][id / 2];
-  }
-  void RunTimers();
-  void RunFaults();
-  void Disconnect(size_t stream, int64_t pause_us);
-  void Storm();
-  void ResumeReading(size_t stream);
-  void Forget(size_t connection);
-
-  void Open(size_t stream);
-  void OpenLater(size_t stream, int64_t at_us);
-  std::string RequestOf(size_t stream) const;
-  void Read(size_t stream, absl::string_view bytes);
-  void OnMessage(size_t stream, absl::string_view message);
-  void OnRaw(absl::string_view message);
-  void Measure(const Stream& stream);
-  void SetLive(size_t stream, bool live);
-  bool NoneOpen(size_t connection) const;
-  void Violation(size_t stream, absl::string_view what);
-  void NoteAllLive(const std::function<void(double seconds)>& on_live);
-  bool Over(const std::atomic<bool>& stop);
-  void FinishTally();
-  int64_t now_us() const { return connections_.now_us(); }
-
-  const SwarmOptions options_;
-  const FaultPlan plan_;
-  const size_t per_connection_;
-  const size_t total_;
-  std::mt19937_64 random_;
-  Connections connections_;
-  std::vector<Stream> streams_;  // those of a connection side by side
-  // Of each connection: streams by half their number.
-  std::vector<std::vector<size_t>> by_id_;
-  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  Response response_;
-
-  const int64_t start_us_;
-  int64_t all_live_us_ = 0;  // 0: not yet
-  int64_t storm_us_ = 0;
-  size_t next_fault_ = 0;
-  size_t live_ = 0;
-  size_t done_ = 0;
-  bool measuring_ = false;
-  absl::Status fatal_;
-  Tally tally_;
-  BurstTracker bursts_;
-};
+}  // namespace
 
 SwarmImpl::SwarmImpl(SwarmOptions options, FaultPlan plan,
                      const Endpoint& endpoint)
@@ -116,6 +33,7 @@ SwarmImpl::SwarmImpl(SwarmOptions options, FaultPlan plan,
       bursts_(total_) {
   for (size_t i = 0; i < total_; ++i) {
     streams_[i].connection = i / per_connection_;
+    streams_[i].track = CallTrack(options_.watches);
     streams_[i].chosen = plan_.chosen[i];
     if (streams_[i].chosen) ++tally_.chosen_streams;
   }
@@ -250,10 +168,15 @@ void SwarmImpl::Disconnect(size_t stream, int64_t pause_us) {
     connections_.ConnectAt(connection, back_us);
     return;
   }
-  SetLive(stream, false);
-  connections_.http2(connection)->Reset(std::exchange(streams_[stream].id, 0));
-  OpenLater(stream, back_us);
+  Cut(stream, back_us);
   connections_.Flush(connection);
+}
+
+void SwarmImpl::Cut(size_t index, int64_t back_us) {
+  Stream& stream = streams_[index];
+  SetLive(index, false);
+  connections_.http2(stream.connection)->Reset(std::exchange(stream.id, 0));
+  OpenLater(index, back_us);
 }
 
 void SwarmImpl::ResumeReading(size_t stream) {
@@ -282,25 +205,29 @@ void SwarmImpl::Open(size_t index) {
     return;
   }
   ++tally_.opened;
-  if (!stream.track.token().empty()) ++tally_.resumes;
+  if (stream.track.resumes()) ++tally_.resumes;
   stream.reader.Clear();
   stream.held.clear();
   stream.track.BeginStream();
-  stream.id = http2->Open(kPath, RequestOf(index));
+  const std::vector<std::string> requests = RequestsOf(index);
+  stream.id = http2->Open(stream.track.path(), requests.front(),
+                          stream.track.stays_open());
+  for (size_t i = 1; i < requests.size(); ++i) {
+    http2->Send(stream.id, requests[i]);
+  }
   by_id_[stream.connection].resize(stream.id / 2 + 1);
   by_id_[stream.connection][stream.id / 2] = index;
 }
 
-std::string SwarmImpl::RequestOf(size_t stream) const {
-  if (options_.raw) return "";
+std::vector<std::string> SwarmImpl::RequestsOf(size_t stream) const {
+  if (options_.raw) return {""};
   SubscribeCall call;
   call.view = options_.view;
   call.keys = options_.keys;
   call.first_key = stream * options_.keys_per_stream;
   call.key_count = options_.keys_per_stream;
-  call.token = streams_[stream].track.token();
   call.progress_ms = options_.progress_ms;
-  return EncodeSubscribe(call);
+  return streams_[stream].track.Requests(call);
 }
 
 void SwarmImpl::OnReady(size_t connection) {
@@ -360,9 +287,36 @@ void SwarmImpl::OnRaw(absl::string_view message) {
 
 void SwarmImpl::OnMessage(size_t index, absl::string_view message) {
   Stream& stream = streams_[index];
-  const absl::Status status =
-      stream.track.Take(message, options_.latency, &response_);
-  if (!status.ok()) Violation(index, status.message());
+  bool snapshot = false;
+  stream.track.Take(message, options_.latency, &response_,
+                    [&](const absl::Status& verdict) {
+                      snapshot |= response_.snapshot;
+                      OnResponse(index, verdict);
+                    });
+  if (measuring_) ++tally_.messages;
+  if (snapshot) {
+    ++tally_.snapshot_messages;
+    tally_.snapshot_bytes += static_cast<int64_t>(message.size());
+  }
+  if (std::exchange(stream.failed, false) && stream.id != 0) {
+    Cut(index, now_us() + Backoff(++stream.failures, &random_));
+  }
+}
+
+void SwarmImpl::OnFailure(size_t index) {
+  const std::string code =
+      CodeName(static_cast<uint64_t>(response_.failure_code));
+  ++tally_.ended[code];
+  streams_[index].failed = true;
+  if (MayRetry(response_.failure_code)) return;
+  fatal_ = absl::FailedPreconditionError(
+      absl::StrCat("a watch ended with ", code, ": ", response_.failure));
+}
+
+void SwarmImpl::OnResponse(size_t index, const absl::Status& verdict) {
+  Stream& stream = streams_[index];
+  if (!verdict.ok()) Violation(index, verdict.message());
+  if (response_.failed) return OnFailure(index);
   stream.failures = 0;
   tally_.snapshot_rows += static_cast<int64_t>(response_.snapshot_rows);
   if (response_.reset) {
@@ -372,14 +326,14 @@ void SwarmImpl::OnMessage(size_t index, absl::string_view message) {
   if (response_.drain) {
     ++tally_.drains;
     stream.open_at_us = now_us() + response_.retry_after_ms * 1000;
-  } else if (response_.live) {
+  } else if (stream.track.live()) {
     SetLive(index, true);
   }
+  for (const absl::string_view row : response_.rows) options_.on_row(row);
   if (measuring_) Measure(stream);
 }
 
 void SwarmImpl::Measure(const Stream& stream) {
-  ++tally_.messages;
   tally_.updates += static_cast<int64_t>(response_.updates);
   if (response_.updates == 0) return;
   const auto add = [&](int64_t since_us, int64_t count) {
@@ -442,11 +396,14 @@ void SwarmImpl::Violation(size_t stream, absl::string_view what) {
       absl::StrCat("stream ", stream, ": ", what));
 }
 
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Swarm>> Swarm::Create(SwarmOptions options) {
   if (options.connections == 0 || options.streams_per_connection == 0) {
     return absl::InvalidArgumentError("a swarm without streams");
+  }
+  if (options.watches > 1 && options.keys_per_stream % options.watches != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.keys_per_stream, " keys cannot be dealt out to ",
+                     options.watches, " watches"));
   }
   RETURN_IF_ERROR(AllowOpenFiles(options.connections));
   ASSIGN_OR_RETURN(const Endpoint endpoint, Resolve(options.server));

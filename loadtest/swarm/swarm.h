@@ -1,5 +1,5 @@
-// Thousands of Subscribe streams in one thread: one epoll loop, a light HTTP/2
-// client, and every response checked.
+// Thousands of Subscribe or Session streams in one thread: one epoll loop, a
+// light HTTP/2 client, and every response checked.
 #ifndef TIDEGATE_LOADTEST_SWARM_SWARM_H_
 #define TIDEGATE_LOADTEST_SWARM_SWARM_H_
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "loadtest/swarm/faults.h"
 #include "loadtest/swarm/h2_client.h"
 #include "loadtest/swarm/stream_track.h"
@@ -28,12 +29,15 @@ struct SwarmOptions {
   bool raw = false;
   H2Options http2;  // authority is filled in
   LatencySource latency;
+  // Given each row of an upsert, if `latency` is of kRows; on Run's thread.
+  std::function<void(absl::string_view row)> on_row;
   std::string view;
+  size_t watches = 0;  // 0: Subscribe streams; else Sessions of so many
   // <View>Key messages, dealt out to the streams in turn; none: all rows.
   std::vector<std::string> keys;
-  size_t keys_per_stream = 1;
-  int64_t progress_ms = 0;  // 0: as the server likes
-  bool bursts = false;      // time each update until the last stream has it
+  size_t keys_per_stream = 1;  // a multiple of `watches`
+  int64_t progress_ms = 0;     // 0: as the server likes
+  bool bursts = false;         // time each update until the last stream has it
   // From when every stream is live: what is measured, and until when.
   int64_t warm_up_us = 0;
   int64_t run_us = 0;  // 0: until stopped, or every stream has ended with OK

@@ -58,6 +58,8 @@ void WriteStreams(const Tally& tally, JsonWriter* json) {
   json->Key("ended");
   WriteCounts(tally.ended, json);
   json->Key("snapshot_rows").Int(tally.snapshot_rows);
+  json->Key("snapshot_messages").Int(tally.snapshot_messages);
+  json->Key("snapshot_bytes").Int(tally.snapshot_bytes);
 }
 
 }  // namespace

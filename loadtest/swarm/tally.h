@@ -28,6 +28,8 @@ struct Tally {
   int64_t opened = 0;   // streams, again and again
   int64_t resumes = 0;  // of them with a token
   int64_t snapshot_rows = 0;
+  int64_t snapshot_messages = 0;  // with what came along
+  int64_t snapshot_bytes = 0;
   int64_t live_at_end = 0;
   std::map<std::string, int64_t> ended;   // by gRPC code; not by us
   std::map<std::string, int64_t> resets;  // by cause

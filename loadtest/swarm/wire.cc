@@ -39,6 +39,11 @@ constexpr uint32_t kView = 1;
 constexpr uint32_t kKeys = 2;
 constexpr uint32_t kResumeToken = 5;
 constexpr uint32_t kProgressInterval = 8;
+// Of SessionRequest and its Watch.
+constexpr uint32_t kRequest = 1;
+constexpr uint32_t kWatch = 2;
+constexpr uint32_t kWatchId = 1;
+constexpr uint32_t kWatchSubscribe = 2;
 
 template <size_t N>
 std::string NameOf(const std::array<absl::string_view, N>& names,
@@ -73,6 +78,16 @@ std::string EncodeSubscribe(const SubscribeCall& call) {
     PutUint(&duration, 2, call.progress_ms % 1000 * 1'000'000);
     PutBytes(&request, kProgressInterval, duration);
   }
+  return request;
+}
+
+std::string EncodeWatch(uint64_t id, absl::string_view subscribe) {
+  std::string watch;
+  PutUint(&watch, kWatchId, static_cast<int64_t>(id));
+  PutBytes(&watch, kWatchSubscribe, subscribe);
+  std::string request;
+  PutUint(&request, kRequest, static_cast<int64_t>(id));
+  PutBytes(&request, kWatch, watch);
   return request;
 }
 

@@ -22,6 +22,9 @@ struct SubscribeCall {
 
 // A serialized SubscribeRequest.
 std::string EncodeSubscribe(const SubscribeCall& call);
+// A serialized SessionRequest, numbered as its watch, that asks for
+// `subscribe`.
+std::string EncodeWatch(uint64_t id, absl::string_view subscribe);
 
 // "UNAVAILABLE" for 14, "HISTORY_TRIMMED" for 1; the number if it has no name.
 std::string CodeName(uint64_t code);
