@@ -13,7 +13,6 @@
 namespace tidegate::bare {
 
 inline constexpr size_t kMessageBytes = 128;
-// Updates come in steps of this; the message is then built (stamped) anew.
 inline constexpr int64_t kTickUs = 1'000;
 
 enum class Pattern : uint8_t {
@@ -34,6 +33,15 @@ struct BareOptions {
   Wake wake = Wake::kClock;
   size_t streams = 1'000;  // waits until so many are open
   int64_t rate = 20'000;   // deliveries a second, all streams together
+  // Updates come in steps of this; the message is then built (stamped) anew.
+  int64_t tick_us = kTickUs;
+  // kSpread: from a stream to the next one that is due, in order of opening.
+  // Has no common factor with `streams`.
+  size_t stride = 1;
+  size_t message_bytes = kMessageBytes;
+  // kFlat: each stream gets so many messages, and the run ends with the last;
+  // then all of it is measured, opening included. 0: until run_us is over.
+  int64_t messages_each = 0;
   int64_t warm_up_us = 2'000'000;
   int64_t run_us = 10'000'000;
   int64_t open_timeout_us = 60'000'000;

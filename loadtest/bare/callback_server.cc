@@ -48,6 +48,7 @@ class Reactor : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::ByteBuffer buffer_;  // of the write under way
+  int64_t messages_ = 0;     // written; of gRPC's thread that says so
 };
 
 class CallbackServer : public BareServer,
@@ -55,7 +56,9 @@ class CallbackServer : public BareServer,
                            v1::ViewService::Service> {
  public:
   explicit CallbackServer(const BareOptions& options)
-      : options_(options), publisher_(options), flat_message_(MakeMessage(0)) {}
+      : options_(options),
+        publisher_(options),
+        flat_message_(MakeMessage(0, options.message_bytes)) {}
   bool Listen();
   int port() const override { return port_; }
   absl::StatusOr<BareResult> Run() override;
@@ -64,6 +67,7 @@ class CallbackServer : public BareServer,
   void CountMessage() { messages_.fetch_add(1, std::memory_order_relaxed); }
   void CountEnd() { open_.fetch_sub(1); }
   bool flat() const { return options_.pattern == Pattern::kFlat; }
+  int64_t messages_each() const { return options_.messages_each; }
   const grpc::ByteBuffer& flat_message() const { return flat_message_; }
 
  private:
@@ -71,6 +75,8 @@ class CallbackServer : public BareServer,
       grpc::CallbackServerContext* context,
       const grpc::ByteBuffer* request) override;
   absl::Status WaitForStreams();
+  // Until every stream has its messages.
+  absl::Status WaitForMessages();
   void PublishUntil(int64_t until_us);
   void Beat();
   void WaitForBeat();
@@ -112,10 +118,13 @@ void Reactor::OnWriteDone(bool ok) {
     writing_ = false;
     if ((!ok || ending_) && !finished_) finish = finished_ = true;
   }
-  if (ok) server_->CountMessage();
+  if (ok) {
+    ++messages_;
+    server_->CountMessage();
+  }
   if (finish) {
     Finish(grpc::Status::OK);
-  } else if (server_->flat()) {
+  } else if (server_->flat() && messages_ != server_->messages_each()) {
     Send(server_->flat_message());
   }
 }
@@ -157,6 +166,17 @@ absl::Status CallbackServer::WaitForStreams() {
       return absl::DeadlineExceededError(absl::StrCat(
           "only ", open_.load(), " of ", options_.streams, " streams came"));
     }
+    std::this_thread::sleep_for(kPoll);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CallbackServer::WaitForMessages() {
+  const int64_t deadline_us = NowUs() + options_.open_timeout_us;
+  const int64_t wanted =
+      options_.messages_each * static_cast<int64_t>(options_.streams);
+  while (messages_.load() < wanted) {
+    if (NowUs() > deadline_us) return TooSlow(messages_.load(), wanted);
     std::this_thread::sleep_for(kPoll);
   }
   return absl::OkStatus();
@@ -209,6 +229,8 @@ void CallbackServer::EndAll() {
 absl::StatusOr<BareResult> CallbackServer::Run() {
   BareResult result;
   result.rss_before_kb = RssKb();
+  Meter meter;
+  meter.Begin(0, 0);
   if (const absl::Status status = WaitForStreams(); !status.ok()) {
     EndAll();
     return status;
@@ -218,11 +240,17 @@ absl::StatusOr<BareResult> CallbackServer::Run() {
     MutexLock lock(&mutex_);
     for (const auto& reactor : reactors_) reactor->Send(flat_message_);
   }
+  if (options_.messages_each > 0) {
+    const absl::Status sent = WaitForMessages();
+    meter.End(messages_.load(), 0, &result);
+    EndAll();
+    if (!sent.ok()) return sent;
+    return result;
+  }
   std::optional<Pulse> pulse;
   if (options_.wake == Wake::kFold) pulse.emplace([this] { Beat(); });
   publisher_.Start(NowUs());
   PublishUntil(NowUs() + options_.warm_up_us);
-  Meter meter;
   meter.Begin(messages_.load(), publisher_.skipped());
   PublishUntil(NowUs() + options_.run_us);
   meter.End(messages_.load(), publisher_.skipped(), &result);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <numeric>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,16 @@ ABSL_FLAG(std::string, wake, "clock",
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "HOST:PORT");
 ABSL_FLAG(int, streams, 1000, "waits until so many streams are open");
 ABSL_FLAG(int, rate, 20000, "deliveries a second, all streams together");
+ABSL_FLAG(absl::Duration, tick, absl::Milliseconds(1),
+          "updates come in steps of this");
+ABSL_FLAG(int, stride, 1,
+          "spread: from a stream to the next one that is due, in order of "
+          "opening; no common factor with --streams");
+ABSL_FLAG(int, message_bytes, static_cast<int>(tidegate::bare::kMessageBytes),
+          "of each message, at least 128");
+ABSL_FLAG(int, messages_each, 0,
+          "flat: so many to each stream, and all of it is measured, opening "
+          "included; 0: for --duration");
 ABSL_FLAG(absl::Duration, warm_up, absl::Seconds(2), "not measured");
 ABSL_FLAG(absl::Duration, duration, absl::Seconds(10), "measured");
 
@@ -56,6 +67,18 @@ absl::StatusOr<std::unique_ptr<BareServer>> ServerFromFlags() {
   options.listen = absl::GetFlag(FLAGS_listen);
   options.streams = static_cast<size_t>(absl::GetFlag(FLAGS_streams));
   options.rate = absl::GetFlag(FLAGS_rate);
+  options.tick_us = absl::ToInt64Microseconds(absl::GetFlag(FLAGS_tick));
+  options.stride = static_cast<size_t>(absl::GetFlag(FLAGS_stride));
+  options.message_bytes =
+      static_cast<size_t>(absl::GetFlag(FLAGS_message_bytes));
+  options.messages_each = absl::GetFlag(FLAGS_messages_each);
+  if (options.tick_us < 1 || std::gcd(options.stride, options.streams) != 1 ||
+      absl::GetFlag(FLAGS_message_bytes) < static_cast<int>(kMessageBytes) ||
+      options.messages_each < 0 ||
+      (options.messages_each > 0 && options.pattern != Pattern::kFlat)) {
+    return absl::InvalidArgumentError(
+        "--tick, --stride, --message_bytes or --messages_each: see --help");
+  }
   options.warm_up_us = absl::ToInt64Microseconds(absl::GetFlag(FLAGS_warm_up));
   options.run_us = absl::ToInt64Microseconds(absl::GetFlag(FLAGS_duration));
   if (api == "callback") return MakeCallbackServer(options);

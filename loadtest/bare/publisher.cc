@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/coding.h"
 
@@ -34,14 +35,15 @@ Usage Now() {
 
 }  // namespace
 
-grpc::ByteBuffer MakeMessage(int64_t now_us) {
+grpc::ByteBuffer MakeMessage(int64_t now_us, size_t bytes) {
   std::string message;
   PutTag(&message, 1, WireType::kFixed64);
   PutFixed64LittleEndian(&message, static_cast<uint64_t>(now_us));
   PutTag(&message, 2, WireType::kLengthDelimited);
-  // A length of one byte follows.
-  PutLengthPrefixed(&message,
-                    std::string(kMessageBytes - message.size() - 1, 'x'));
+  const size_t left = std::max(bytes, kMessageBytes) - message.size();
+  std::string length;
+  PutVarint64(&length, left);
+  PutLengthPrefixed(&message, std::string(left - length.size(), 'x'));
   const grpc::Slice slice(message);
   return grpc::ByteBuffer(&slice, 1);
 }
@@ -54,7 +56,7 @@ int64_t NowUs() {
 
 void Publisher::Start(int64_t now_us) {
   start_us_ = last_us_ = now_us;
-  next_us_ = now_us + kTickUs;
+  next_us_ = now_us + options_.tick_us;
 }
 
 void Publisher::Publish(
@@ -63,7 +65,7 @@ void Publisher::Publish(
         send) {
   longest_gap_us_ = std::max(longest_gap_us_, now_us - last_us_);
   last_us_ = now_us;
-  next_us_ = now_us + kTickUs;
+  next_us_ = now_us + options_.tick_us;
   if (options_.pattern == Pattern::kFlat) return;
   const auto streams = static_cast<int64_t>(options_.streams);
   int64_t due = (now_us - start_us_) * options_.rate / 1'000'000;
@@ -71,7 +73,8 @@ void Publisher::Publish(
   if (due <= published_) return;
   const grpc::ByteBuffer message = MakeMessage(Clock::System()->Now().value());
   for (; published_ < due; ++published_) {
-    if (!send(static_cast<size_t>(published_ % streams), message)) ++skipped_;
+    const size_t turn = static_cast<size_t>(published_ % streams);
+    if (!send(turn * options_.stride % options_.streams, message)) ++skipped_;
   }
 }
 
@@ -106,6 +109,11 @@ void Meter::End(int64_t messages, int64_t skipped, BareResult* result) const {
   result->skipped = skipped - skipped_;
   result->cpu_s = usage.cpu_s - cpu_s_;
   result->switches = usage.switches - switches_;
+}
+
+absl::Status TooSlow(int64_t messages, int64_t wanted) {
+  return absl::DeadlineExceededError(absl::StrCat(
+      "only ", messages, " of ", wanted, " messages were written"));
 }
 
 double RssKb() {

@@ -11,12 +11,14 @@
 #include <thread>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "loadtest/bare/bare_server.h"
 
 namespace tidegate::bare {
 
-// kMessageBytes of a message with the stamp `now_us` as its fixed64 field 1.
-grpc::ByteBuffer MakeMessage(int64_t now_us);
+// `bytes` of a message with the stamp `now_us` as its fixed64 field 1; at least
+// kMessageBytes.
+grpc::ByteBuffer MakeMessage(int64_t now_us, size_t bytes = kMessageBytes);
 
 int64_t NowUs();  // monotonic
 
@@ -74,6 +76,8 @@ class Meter {
 };
 
 double RssKb();
+
+absl::Status TooSlow(int64_t messages, int64_t wanted);
 
 }  // namespace tidegate::bare
 

@@ -34,12 +34,15 @@ struct Stream {
   grpc::ByteBuffer request;
   grpc::ServerAsyncWriter<grpc::ByteBuffer> writer{&context};
   State state = State::kAccepting;
+  int64_t messages = 0;  // written
 };
 
 class QueueServer : public BareServer {
  public:
   explicit QueueServer(const BareOptions& options)
-      : options_(options), publisher_(options), flat_message_(MakeMessage(0)) {}
+      : options_(options),
+        publisher_(options),
+        flat_message_(MakeMessage(0, options.message_bytes)) {}
   ~QueueServer() override;
   bool Listen();
   int port() const override { return port_; }
@@ -54,6 +57,8 @@ class QueueServer : public BareServer {
   absl::Status WaitForStreams();
   void Publish();
   void PublishUntil(int64_t until_us);
+  // Until every stream has its messages.
+  absl::Status SendEach();
   // From another thread: gets the queue's thread out of its wait.
   void Beat();
   void EndAll();
@@ -140,9 +145,13 @@ void QueueServer::OnCompletion(Stream* stream, bool ok) {
     return;
   }
   if (stream->state == Stream::State::kOpening) ++open_;
-  if (stream->state == Stream::State::kWriting) ++messages_;
-  const bool again = stream->state == Stream::State::kWriting &&
-                     options_.pattern == Pattern::kFlat && !ending_;
+  const bool wrote = stream->state == Stream::State::kWriting;
+  if (wrote) {
+    ++messages_;
+    ++stream->messages;
+  }
+  const bool again = wrote && options_.pattern == Pattern::kFlat && !ending_ &&
+                     stream->messages != options_.messages_each;
   stream->state = Stream::State::kIdle;
   if (again) Send(stream, flat_message_);
 }
@@ -206,9 +215,22 @@ void QueueServer::EndAll() {
   while (busy_ > 0 && NowUs() < deadline_us) DrainUntil(NowUs() + kTickUs);
 }
 
+absl::Status QueueServer::SendEach() {
+  const int64_t deadline_us = NowUs() + options_.open_timeout_us;
+  const int64_t wanted =
+      options_.messages_each * static_cast<int64_t>(options_.streams);
+  while (messages_ < wanted) {
+    if (NowUs() > deadline_us) return TooSlow(messages_, wanted);
+    DrainUntil(NowUs() + kTickUs);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<BareResult> QueueServer::Run() {
   BareResult result;
   result.rss_before_kb = RssKb();
+  Meter meter;
+  meter.Begin(0, 0);
   if (const absl::Status status = WaitForStreams(); !status.ok()) {
     return status;
   }
@@ -216,11 +238,17 @@ absl::StatusOr<BareResult> QueueServer::Run() {
   if (options_.pattern == Pattern::kFlat) {
     for (const auto& stream : streams_) Send(stream.get(), flat_message_);
   }
+  if (options_.messages_each > 0) {
+    const absl::Status sent = SendEach();
+    meter.End(messages_, 0, &result);
+    EndAll();
+    if (!sent.ok()) return sent;
+    return result;
+  }
   std::optional<Pulse> pulse;
   if (options_.wake == Wake::kFold) pulse.emplace([this] { Beat(); });
   publisher_.Start(NowUs());
   PublishUntil(NowUs() + options_.warm_up_us);
-  Meter meter;
   meter.Begin(messages_, publisher_.skipped());
   PublishUntil(NowUs() + options_.run_us);
   meter.End(messages_, publisher_.skipped(), &result);
