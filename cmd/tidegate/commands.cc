@@ -305,6 +305,8 @@ constexpr char kBenchNotes[] =
     "nexmark: queries of Nexmark, each as catchup. With --generate-only, its\n"
     "events and views alone.\n"
     "produce: no benchmark; fills --topic with catchup's orders.\n"
+    "open-store: opens a store of no running server, and says how long it "
+    "took.\n"
     "Topics are made for the run and left behind.\n";
 
 std::vector<Flag> NexmarkFlags() {
@@ -333,15 +335,15 @@ std::vector<Flag> NexmarkFlags() {
 Command BenchCommand() {
   Command command{
       .name = "bench",
-      .arguments = "catchup|live|live-streams|window-close|nexmark|produce",
+      .arguments =
+          "catchup|live|live-streams|window-close|nexmark|produce|open-store",
       .summary = "Measure, beside the limit and in the same run.",
       .min_arguments = 1,
       .max_arguments = 1,
       .flags =
           {{.name = "bootstrap-servers",
             .value_name = "HOST:PORT,...",
-            .help = "Kafka",
-            .required = true},
+            .help = "Kafka; all but open-store need it"},
            {.name = "json",
             .value_name = "FILE",
             .help = "also write one JSON object a goal to FILE"},
@@ -352,9 +354,18 @@ Command BenchCommand() {
            BenchNumber("keys", "catchup, produce: distinct", "100000"),
            BenchNumber("first-order", "produce: number of the first", "0"),
            BenchNumber("rate",
-                       "live, live-streams, window-close: events a second",
+                       "live, live-streams, window-close, produce in bursts: "
+                       "events a second",
                        "10000"),
+           BenchNumber("burst-ms",
+                       "produce: from one burst to the next; 0: all at once",
+                       "0"),
            BenchNumber("live-keys", "live, live-streams: distinct", "1000"),
+           BenchNumber("subscribers", "live, live-streams: who share the keys",
+                       "100"),
+           {.name = "distribution",
+            .value_name = "FILE",
+            .help = "live: also write the percentiles of all rounds to FILE"},
            BenchNumber("window-keys", "window-close: distinct", "100"),
            BenchNumber("seconds", "live, window-close: a round", "20"),
            BenchNumber("warm-up", "... and seconds before it", "3"),
@@ -365,7 +376,10 @@ Command BenchCommand() {
                     "begin"},
            {.name = "rows-topic",
             .value_name = "TOPIC",
-            .help = "live-streams: the other program's rows"}},
+            .help = "live-streams: the other program's rows"},
+           {.name = "store",
+            .value_name = "DIR",
+            .help = "open-store: a pipeline's build within --data-dir"}},
       .notes = kBenchNotes};
   for (Flag& flag : NexmarkFlags()) command.flags.push_back(std::move(flag));
   return command;

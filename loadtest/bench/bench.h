@@ -23,11 +23,14 @@ struct BenchOptions {
   // live
   int rate = 10'000;  // events a second
   int64_t live_keys = 1'000;
-  int seconds = 20;  // a round, after the warm-up
+  int64_t subscribers = 100;  // which share the keys
+  std::string distribution;   // a file to write it to; empty: none
+  int seconds = 20;           // a round, after the warm-up
   int warm_up_seconds = 3;
   int64_t window_keys = 100;  // window-close
   std::string topic;          // live-streams, produce
   std::string rows_topic;     // live-streams
+  int burst_ms = 0;           // produce: from one burst to the next; 0: at once
   // nexmark
   std::vector<std::string> queries;  // none: all
   NexmarkOptions nexmark;
@@ -41,8 +44,9 @@ absl::StatusOr<std::vector<BenchEntry>> BenchCatchup(
     const BenchOptions& options);
 
 // From before produce() to the change in a subscriber's hands, beside the same
-// events consumed from Kafka directly at the same time. Entries: live.p50 and
-// live.p99 (milliseconds), every event timed.
+// events consumed from Kafka directly at the same time. The keys are shared out
+// among subscribers on connections of their own. Entries: live.p50 and live.p99
+// (milliseconds), every event timed.
 absl::StatusOr<std::vector<BenchEntry>> BenchLive(const BenchOptions& options);
 
 // From before produce() to the row in a subscriber's hands, beside the row that
@@ -54,8 +58,9 @@ absl::StatusOr<std::vector<BenchEntry>> BenchLiveStreams(
     const BenchOptions& options);
 
 // Fills options.topic, made if it is not there, with options.events orders from
-// number `first` on, and leaves it; writes the views that catchup has of them
-// into `views_dir`, unless that is empty.
+// number `first` on, and leaves it: at once, or with burst_ms options.rate a
+// second. Writes the views that catchup has of them into `views_dir`, unless
+// that is empty.
 absl::Status ProduceForBench(const BenchOptions& options, int64_t first,
                              const std::string& views_dir);
 

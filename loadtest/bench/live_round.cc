@@ -1,7 +1,5 @@
 #include "loadtest/bench/live_round.h"
 
-#include <grpcpp/grpcpp.h>
-
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -10,10 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/coding.h"
+#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "loadtest/bench/bare_consumer.h"
 #include "loadtest/bench/load.h"
-#include "tidegate/v1/view_service.grpc.pb.h"
+#include "loadtest/swarm/setup.h"
+#include "loadtest/swarm/swarm.h"
 
 namespace tidegate {
 namespace {
@@ -21,54 +21,82 @@ namespace {
 constexpr int kSettleSeconds = 30;
 constexpr int kStartSeconds = 30;
 
-// Subscribes to all rows of a view. Thread-compatible, but for Cancel().
-class Subscription {
+// The subscribers: a swarm on a thread of its own. Thread-compatible.
+class Subscribers {
  public:
-  Subscription(const std::string& address, std::string view)
-      : view_(std::move(view)),
-        stub_(v1::ViewService::NewStub(grpc::CreateChannel(
-            address, grpc::InsecureChannelCredentials()))) {}
-  // Subscribes, as soon as the pipeline serves, and reads until the snapshot's
-  // end.
-  absl::Status WaitLive() {
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::chrono::seconds(kStartSeconds);
-    while (true) {
-      context_ = std::make_unique<grpc::ClientContext>();
-      v1::SubscribeRequest request;
-      request.set_view(view_);
-      stream_ = stub_->Subscribe(context_.get(), request);
-      v1::SubscribeResponse response;
-      while (stream_->Read(&response)) {
-        if (response.snapshot_end()) return absl::OkStatus();
-      }
-      const grpc::Status status = stream_->Finish();
-      if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
-          std::chrono::steady_clock::now() > deadline) {
-        return absl::UnavailableError(
-            absl::StrCat("subscribing: ", status.error_message()));
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
+  ~Subscribers() {
+    if (thread_.joinable()) (void)Stop();
   }
-  // Reads until Cancel() or the stream's end.
-  void Run(const std::function<void(absl::string_view)>& on_row) {
-    v1::SubscribeResponse response;
-    while (stream_->Read(&response)) {
-      for (const v1::Change& change : response.changes()) {
-        if (change.has_upsert()) on_row(change.upsert());
-      }
-    }
-  }
-  // From any thread, after WaitLive().
-  void Cancel() { context_->TryCancel(); }
+  // Returns when every one is past its snapshot.
+  absl::Status Start(const std::string& address, const LiveRound& round);
+  // DataLoss if a stream was not continuous.
+  absl::Status Stop();
 
  private:
-  const std::string view_;
-  std::unique_ptr<v1::ViewService::Stub> stub_;
-  std::unique_ptr<grpc::ClientContext> context_;
-  std::unique_ptr<grpc::ClientReader<v1::SubscribeResponse>> stream_;
+  void Run();
+
+  std::unique_ptr<swarm::Swarm> swarm_;
+  std::thread thread_;
+  std::atomic<bool> stop_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  bool live_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
+
+absl::Status Subscribers::Start(const std::string& address,
+                                const LiveRound& round) {
+  swarm::SwarmOptions options;
+  options.server = address;
+  options.view = round.view;
+  options.latency.kind = swarm::LatencySource::Kind::kRows;
+  options.on_row = round.on_row;
+  options.http2.eager_updates = true;  // as gRPC's clients
+  options.live_timeout_us = kStartSeconds * int64_t{1'000'000};
+  if (round.key_subscribers > 0) {
+    if (round.keys % round.key_subscribers != 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          round.keys, " keys cannot be shared out equally among subscribers: ",
+          round.key_subscribers));
+    }
+    ASSIGN_OR_RETURN(const std::vector<std::string> texts,
+                     swarm::ReadKeyTexts(absl::StrCat("0..", round.keys - 1)));
+    ASSIGN_OR_RETURN(
+        swarm::ViewSetup setup,
+        swarm::DescribeView(address, round.view, texts, "sent_at"));
+    options.keys = std::move(setup.keys);
+    options.connections = static_cast<size_t>(round.key_subscribers);
+    options.keys_per_stream = options.keys.size() / options.connections;
+  }
+  ASSIGN_OR_RETURN(swarm_, swarm::Swarm::Create(std::move(options)));
+  thread_ = std::thread([this] { Run(); });
+  MutexLock lock(&mutex_);
+  while (!live_ && !ended_) changed_.Wait(&mutex_);
+  return status_;
+}
+
+void Subscribers::Run() {
+  const absl::StatusOr<swarm::Tally> tally = swarm_->Run(stop_, [this](double) {
+    MutexLock lock(&mutex_);
+    live_ = true;
+    changed_.Signal();
+  });
+  MutexLock lock(&mutex_);
+  ended_ = true;
+  changed_.Signal();
+  status_ = tally.status();
+  if (tally.ok() && tally->violations > 0) {
+    status_ = absl::DataLossError(tally->violation_examples.front());
+  }
+}
+
+absl::Status Subscribers::Stop() {
+  stop_ = true;
+  thread_.join();
+  MutexLock lock(&mutex_);
+  return status_;
+}
 
 // Waits for both sides; false if they do not have everything in time.
 bool Settle(const LiveRound& round, const std::atomic<int64_t>& bare_left) {
@@ -143,20 +171,18 @@ absl::Status RunLiveRound(const BenchOptions& options, const LiveRound& round) {
   ASSIGN_OR_RETURN(
       const std::unique_ptr<ServerUnderTest> server,
       ServerUnderTest::Start(options.bootstrap_servers, round.files));
-  Subscription subscription(server->grpc_address(), round.view);
-  RETURN_IF_ERROR(subscription.WaitLive());
+  Subscribers subscribers;
+  RETURN_IF_ERROR(subscribers.Start(server->grpc_address(), round));
   std::atomic<bool> stop = false;
   std::atomic<int64_t> bare_left = is_rows ? 0 : round.orders;
   absl::Status bare_status;
   std::thread bare(
       [&] { bare_status = Consume(options, round, &bare_left, stop); });
-  std::thread ours([&] { subscription.Run(round.on_row); });
   const absl::Status produced = Produce(options, round);
   const bool settled = Settle(round, bare_left);
   stop = true;
-  subscription.Cancel();
   bare.join();
-  ours.join();
+  RETURN_IF_ERROR(subscribers.Stop());
   RETURN_IF_ERROR(produced);
   RETURN_IF_ERROR(bare_status);
   if (!settled) {

@@ -1,4 +1,4 @@
-// One round of a latency benchmark: a server with a subscriber, a bare consumer
+// One round of a latency benchmark: a server with subscribers, a bare consumer
 // of the same topic, and the producer of its orders, side by side.
 #ifndef TIDEGATE_LOADTEST_BENCH_LIVE_ROUND_H_
 #define TIDEGATE_LOADTEST_BENCH_LIVE_ROUND_H_
@@ -18,10 +18,13 @@ namespace tidegate {
 struct LiveRound {
   std::string topic;  // made for the round, unless there is rows_topic
   BenchFiles files;
-  std::string view;  // what is subscribed to, whole
+  std::string view;
+  // Each on a connection of its own, with an equal part of the keys; 0: one,
+  // with the whole view.
+  int64_t key_subscribers = 0;
   int64_t orders = 0;
   int64_t keys = 1;
-  // On the subscriber's thread: a row that was made or changed.
+  // On the swarm's thread: a row that was made or changed.
   std::function<void(absl::string_view row)> on_row;
   // Where another program, which reads `topic` already, writes rows of its own;
   // empty: there is none. The bare consumer then reads this, and hands each row

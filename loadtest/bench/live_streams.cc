@@ -37,6 +37,7 @@ absl::StatusOr<std::vector<BenchEntry>> BenchLiveStreams(
   round.rows_topic = options.rows_topic;
   round.files = TotalsViews(options.topic);
   round.view = "driver_totals";
+  round.key_subscribers = options.subscribers;
   round.orders = orders;
   round.keys = options.live_keys;
   round.on_row = [&](absl::string_view row) { our_rows.OnRow(row); };

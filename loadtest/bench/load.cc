@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <thread>
@@ -100,8 +101,10 @@ absl::Status ProduceOrders(
   const auto start = SteadyClock::now();
   std::string key;
   std::string value;
+  const int64_t burst =
+      std::max<int64_t>(1, int64_t{load.rate} * load.burst_ms / 1000);
   for (int64_t n = 0; n < load.events; ++n) {
-    if (load.rate > 0 && n % (load.rate / 1000 + 1) == 0) {
+    if (load.rate > 0 && n % burst == 0) {
       std::this_thread::sleep_until(
           start + std::chrono::microseconds(n * 1'000'000 / load.rate));
     }

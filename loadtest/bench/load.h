@@ -30,8 +30,9 @@ struct OrderLoad {
   int64_t first = 0;  // the first order's number
   int64_t events = 0;
   int64_t keys = 1;
-  // Events a second, in steps of a millisecond; 0: as fast as it goes.
+  // Events a second, in bursts this far apart; 0: as fast as it goes.
   int rate = 0;
+  int burst_ms = 1;
 };
 
 // Produces orders i = first … first + events-1 for drivers i mod keys, spread

@@ -19,7 +19,9 @@ absl::Status ProduceForBench(const BenchOptions& options, int64_t first,
                         .partitions = options.partitions,
                         .first = first,
                         .events = options.events,
-                        .keys = options.keys},
+                        .keys = options.keys,
+                        .rate = options.burst_ms == 0 ? 0 : options.rate,
+                        .burst_ms = options.burst_ms},
                        nullptr);
 }
 
