@@ -62,6 +62,11 @@ class Swarm:
             raise RuntimeError(f"the swarm failed: {output}")
         return json.loads(output.splitlines()[-1])
 
+    def interrupt(self) -> Any:
+        """Ends it; its report."""
+        self._process.terminate()
+        return self.report()
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.communicate(timeout=30)
