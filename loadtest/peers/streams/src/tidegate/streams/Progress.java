@@ -21,18 +21,22 @@ final class Progress {
   void onOrder() {
     long count = folded.incrementAndGet();
     if (count == half) {
-      report("half");
+      report("half", count);
     }
     if (count == all) {
-      report("all");
+      report("all", count);
     }
   }
 
-  synchronized void report(String at) {
+  void report(String at) {
+    report(at, folded.get());
+  }
+
+  private synchronized void report(String at, long count) {
     double cpuSeconds = seconds(ProcessHandle.current().info().totalCpuDuration().orElseThrow());
     System.out.printf(
         "{\"at\":\"%s\",\"folded\":%d,\"seconds\":%.6f,\"cpu_s\":%.3f}%n",
-        at, folded.get(), seconds(Duration.ofNanos(System.nanoTime())), cpuSeconds);
+        at, count, seconds(Duration.ofNanos(System.nanoTime())), cpuSeconds);
     System.out.flush();
   }
 
