@@ -12,7 +12,8 @@ namespace tidegate {
 namespace {
 
 BenchEntry Entry(const char* name) {
-  return {.name = name, .unit = "ms", .against = "Kafka Streams"};
+  return {
+      .name = name, .unit = "ms", .against = "Kafka Streams", .paired = true};
 }
 
 }  // namespace

@@ -1,12 +1,9 @@
 """Reading a topic from its start, and going on after a stop, beside Kafka
 Streams with exactly_once_v2."""
 
-import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +11,13 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 from system.kafka import Broker
-from system.processes import DIE_WITH_PARENT, tail, wait_for
-from system.tidegate import BINARY, Server
+from system.processes import wait_for
+from system.tidegate import Server
 
 from harness import totals
 from harness.report import Entry, Goal, at_least, at_most
 from harness.streams import Report, Streams
+from harness.swarm import Swarm
 
 _AGAINST = "Kafka Streams"
 _FOLD_TIMEOUT_S = 900
@@ -186,7 +184,7 @@ class Round:
         a subscriber got that was there before."""
         load = self._load
         self._server.start()
-        subscriber = Subscriber(self._directory, self._server)
+        subscriber = Subscriber(self._server)
         totals.stop(self._server)
         self._produce(load.resume_events, first=load.events)
         seconds = totals.fold(self._server, load.resume_events)
@@ -235,31 +233,15 @@ class Figures:
 
 
 class Subscriber:
-    """One stream of the whole view in the swarm, which must resume."""
+    """One stream of the whole view, which must resume."""
 
-    def __init__(self, directory: Path, server: Server) -> None:
+    def __init__(self, server: Server) -> None:
         """Returns when it is live."""
         self._server = server
-        self._output = directory / "swarm.out"
-        self._log = directory / "swarm.log"
-        with self._output.open("wb") as out, self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    *DIE_WITH_PARENT, str(BINARY.parent / "tidegate_swarm"),
-                    f"--server={server.address}", f"--view={totals.VIEW}",
-                    "--connections=1", "--streams=1", "--warm_up=0",
-                    "--duration=0", "--window_updates=lazy",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=log,
-            )  # fmt: skip
-        wait_for("the subscriber to be live", self._is_live, _TIMEOUT_S)
-
-    def _is_live(self) -> bool:
-        if self._process.poll() is not None:
-            raise RuntimeError(f"the subscriber ended\n{tail(self._log)}")
-        return "live" in self._output.read_text()
+        self._swarm = Swarm(
+            server.address, 1, f"--view={totals.VIEW}", "--warm_up=0",
+            "--duration=0", "--window_updates=lazy",
+        )  # fmt: skip
 
     def finish(self, keys: int) -> int:
         """Waits until it has all; how many changes it got since it was live.
@@ -267,10 +249,7 @@ class Subscriber:
         It must have resumed without a reset. Each of `keys` keys has changed.
         """
         wait_for("the subscriber to catch up", self._has_all, _TIMEOUT_S)
-        self._process.send_signal(signal.SIGINT)
-        if self._process.wait(_TIMEOUT_S) != 0:
-            raise RuntimeError(f"the subscriber failed\n{tail(self._output)}")
-        report = json.loads(self._output.read_text().splitlines()[-1])
+        report = self._swarm.interrupt()
         updates: int = report["updates"]
         if report["resets"] or report["resumes"] < 1 or updates < keys:
             raise RuntimeError(f"the subscriber did not resume: {report}")

@@ -40,6 +40,7 @@ class LiveMeasure:
     def __post_init__(self) -> None:
         self.entry = Entry(
             f"live.streams.{self.name}", "ms", "Kafka Streams", self.goal,
+            paired=True,
             more={"percentile": 50, "p99": {"ours": [], "against": []}},
         )  # fmt: skip
 

@@ -45,6 +45,9 @@ class Entry:
     against: str
     goal: Goal
     kind: Literal["ratio", "difference"] = "ratio"
+    # The result is the median of each round's own, not that of the medians: for
+    # sides that ran at the same time.
+    paired: bool = False
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
     # Written beside the rest, for whoever wants to know more.
@@ -57,8 +60,12 @@ class Entry:
 
     @property
     def result(self) -> float:
-        """Of the medians."""
-        ours, theirs = median(self.ours), median(self.theirs)
+        if not self.paired:
+            return self._compared(median(self.ours), median(self.theirs))
+        rounds = zip(self.ours, self.theirs, strict=True)
+        return median([self._compared(*samples) for samples in rounds])
+
+    def _compared(self, ours: float, theirs: float) -> float:
         return ours - theirs if self.kind == "difference" else ours / theirs
 
     def to_json(self) -> dict[str, Any]:

@@ -130,6 +130,11 @@ def test_an_entry_says_whether_its_goal_is_met() -> None:
         "met": True,
         "samples": {"ours": [2, 4, 3], "against": [10, 5, 6]},
     }
-    missed = Entry("x", "1/s", "a peer", at_least(0), "difference", [1], [2])
+    paired = Entry("x", "us", "a peer", at_most(0.7), paired=True)
+    paired.ours, paired.theirs = [2, 4, 3], [10, 5, 4]
+    assert paired.result == 0.75  # that of the medians is 0.6
+    assert not paired.to_json()["met"]
+    missed = Entry("x", "1/s", "a peer", at_least(0), kind="difference")
+    missed.add(ours=1, theirs=2)
     assert missed.to_json()["result"] == -1
     assert missed.to_json()["met"] is False
