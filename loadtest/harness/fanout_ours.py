@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from system.kafka import Broker
-from system.processes import BUILD, DIE_WITH_PARENT
+from system.processes import BUILD, DIE_WITH_PARENT, wait_for
 from system.tidegate import Server
 
 from harness.swarm import RELEASE
 
 VIEW = "drivers"
 PARTITIONS = 4
+_FOLD_TIMEOUT_S = 60
 # Of the orders' load, beyond what is measured: it is ended when that is over.
 _LONG = "600s"
 
@@ -77,8 +78,13 @@ class Ours:
         return self.server.process.pid
 
     def fill(self, keys: int) -> None:
-        """One order of each driver, acknowledged."""
+        """One order of each driver, folded."""
         self._orders(keys, rate=1000 * keys, duration="1ms").wait(timeout=60)
+        wait_for(
+            f"{keys} orders to be folded",
+            lambda: self.server.metrics()["tidegate_records_total"] >= keys,
+            _FOLD_TIMEOUT_S,
+        )
 
     @contextlib.contextmanager
     def orders(self, keys: int, rate: int) -> Iterator[None]:
