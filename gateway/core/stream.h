@@ -24,6 +24,7 @@ using StreamId = uint64_t;  // 0: none
 // A Subscription as the fan-out's index knows it. Of the fan-out's thread.
 struct Watch {
   Stream* stream = nullptr;  // whose it is
+  uint32_t id = 0;           // in its session
   const ServedPipeline* pipeline = nullptr;
   ViewStats* stats = nullptr;
   std::unique_ptr<Subscription> subscription;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/coding.h"
 #include "base/status_macros.h"
+#include "gateway/core/watch_keys.h"
 #include "views/sql/row_filter.h"
 
 namespace tidegate {
@@ -49,6 +50,7 @@ Subscription::Subscription(SubscriptionSpec spec, MaterializedStore* store)
       range_key_(RangeKey(spec_.filter, spec_.min_interval_ms > 0)),
       reader_(spec_.feeds, store) {
   if (spec_.ranges != nullptr) spec_.ranges->Join(range_key_);
+  if (spec_.filter.growing) keys_ = std::make_unique<WatchKeys>();
 }
 
 Subscription::~Subscription() {
@@ -112,6 +114,7 @@ void Subscription::ForgetSnapshot() {
 
 void Subscription::StartOver(ResetCause cause, std::string detail) {
   ForgetSnapshot();
+  ForgetAnswer();
   fragment_to_.reset();
   fragment_key_.reset();
   phase_ = Phase::kReset;
@@ -172,7 +175,7 @@ absl::StatusOr<bool> Subscription::Step(ProcessingTime now, Message* message) {
     Finish(now, &builder);
     return true;
   }
-  return NextDelta(now, message);
+  return keys_asked_ ? NextOfKeys(now, message) : NextDelta(now, message);
 }
 
 absl::StatusOr<Subscription::ReadResult> Subscription::ReadRange(

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -68,6 +70,10 @@ struct SubscriptionSpec {
   SnapshotFeeds* feeds = nullptr;
 };
 
+// A key that has joined a growing filter, or left it.
+using KeyListener = std::function<void(absl::string_view key, bool joined)>;
+struct WatchKeys;
+
 // What the last message was, for metrics.
 struct MessageInfo {
   size_t changes = 0;
@@ -77,6 +83,8 @@ struct MessageInfo {
   std::optional<ResetCause> reset;
   // The oldest commit of a delta's range; 0 in other messages.
   ProcessingTime oldest_commit;
+  // The requests for keys that it completes the answer to.
+  std::vector<uint64_t> keys_applied;
 };
 
 // Owns a position, never a queue: its memory does not grow with what it has
@@ -102,7 +110,8 @@ class Subscription {
   // At the head, with nothing to say but progress: then it need not be asked
   // again before a commit concerns it, if SkipTo() tells it so.
   bool settled() const {
-    return phase_ == Phase::kDeltas && at_head_ && !withheld_ && !fragment_to_;
+    return phase_ == Phase::kDeltas && at_head_ && !withheld_ &&
+           !fragment_to_ && !keys_asked_;
   }
   // Has log left to read: Next may be called again at once, also if it returned
   // false.
@@ -114,6 +123,19 @@ class Subscription {
   void SkipTo(Seq seq, EventTime watermark);
   Seq scanned() const { return scanned_; }
   const SubscriptionFilter& filter() const { return spec_.filter; }
+
+  // Keys (memcomparable) come and go, if the filter is growing; else it is
+  // InvalidArgument. First those go, then these come. The answer is told by
+  // MessageInfo::keys_applied, of all requests in order, and does not wait for
+  // min_interval: the range up to some position, together with an upsert for
+  // each key that has come and has a row of the filter there, and a `deleted`
+  // for each other. After it nothing is told of the keys that have gone.
+  absl::Status ChangeKeys(uint64_t request, std::vector<std::string> add,
+                          std::vector<std::string> remove);
+  // Told, from within Next, when filter() changes, before it does.
+  void SetKeyListener(KeyListener listener);
+  // Those it has, and those to come.
+  size_t key_count() const;
 
   // The transport has a message under way: do not call Next.
   void SetBlocked(bool blocked) { blocked_ = blocked; }
@@ -129,7 +151,7 @@ class Subscription {
   // Fragments of a range have been sent, and the last is still to come: no
   // message of Drain before that.
   bool mid_range() const {
-    return phase_ == Phase::kDeltas && fragment_to_.has_value();
+    return phase_ == Phase::kDeltas && (fragment_to_.has_value() || answering_);
   }
   // The farewell: token and when to come back.
   void Drain(ProcessingTime now, int64_t retry_after_ms, Message* message);
@@ -165,6 +187,20 @@ class Subscription {
   void AddProgress(ResponseBuilder* builder);
   absl::StatusOr<bool> NextDelta(ProcessingTime now, Message* message);
   absl::StatusOr<bool> NextRange(ProcessingTime now, Message* message);
+  // While requests for keys wait.
+  absl::StatusOr<bool> NextOfKeys(ProcessingTime now, Message* message);
+  absl::StatusOr<bool> NextAnswer(ProcessingTime now, Message* message);
+  absl::StatusOr<bool> BeginAnswer(ProcessingTime now,
+                                   ResponseBuilder* builder);
+  absl::StatusOr<bool> MoveAnswer(ResponseBuilder* builder);
+  absl::Status AnswerKey(const std::string& key,
+                         ResponseBuilder* builder) const;
+  void EndAnswer(ProcessingTime now, ResponseBuilder* builder);
+  void ForgetAnswer();
+  void ClearAnswer();
+  void TakeKeyRequests();
+  void ChangeFilter(const std::vector<std::string>& joined,
+                    const std::vector<std::string>& left);
   // By the present rows of the keys; false if they need several messages.
   absl::StatusOr<bool> NextState(ProcessingTime now, Message* message);
   absl::Status AddPresentRow(const ReadView& rows, const std::string& key,
@@ -203,7 +239,7 @@ class Subscription {
   void Finish(ProcessingTime now, ResponseBuilder* builder);
   std::string Token() const;
 
-  const SubscriptionSpec spec_;
+  SubscriptionSpec spec_;  // but for the keys of a growing filter constant
   MaterializedStore* const store_;
   const std::string incarnation_;  // the store's present one
   const uint64_t view_hash_;
@@ -242,6 +278,10 @@ class Subscription {
   EventTime watermark_ = kNoEventTime;
   std::optional<Seq> fragment_to_;
   std::optional<std::string> fragment_key_;
+
+  std::unique_ptr<WatchKeys> keys_;  // of a growing filter
+  bool keys_asked_ = false;  // requests wait, or their answer is under way
+  bool answering_ = false;   // the next message goes on with the answer
 };
 
 }  // namespace tidegate
