@@ -11,7 +11,6 @@ namespace tidegate {
 namespace {
 
 constexpr int64_t kMicros = 1'000'000;
-constexpr int64_t kMaxIntervalSeconds = 86'400;
 
 absl::Status NotServed(absl::string_view field, absl::string_view message) {
   return absl::UnimplementedError(absl::StrCat(
@@ -37,17 +36,6 @@ v1::PartitionWatermark::State ToProto(PartitionState state) {
 }
 
 }  // namespace
-
-absl::Status CheckServed(const v1::SubscribeRequest& request) {
-  if (!request.key_prefix().empty()) {
-    return NotServed("key_prefix", "SubscribeRequest");
-  }
-  if (!request.where().empty()) return NotServed("where", "SubscribeRequest");
-  if (request.has_min_interval()) {
-    return NotServed("min_interval", "SubscribeRequest");
-  }
-  return absl::OkStatus();
-}
 
 absl::Status CheckServed(const v1::ScanRequest& request) {
   if (!request.key_prefix().empty()) {
@@ -78,17 +66,6 @@ absl::StatusOr<std::vector<std::string>> ReadKeys(
     out.push_back(std::move(key));
   }
   return out;
-}
-
-absl::StatusOr<int64_t> ReadProgressInterval(
-    const google::protobuf::Duration& interval) {
-  if (interval.seconds() < 0 || interval.nanos() < 0 ||
-      interval.seconds() > kMaxIntervalSeconds) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("progress_interval out of range: ", interval.seconds(),
-                     " s, allowed are 0 to ", kMaxIntervalSeconds));
-  }
-  return interval.seconds() * 1000 + interval.nanos() / 1'000'000;
 }
 
 absl::StatusOr<Seq> SeqToReach(const MaterializedStore& store,

@@ -23,9 +23,6 @@ absl::StatusOr<std::vector<std::string>> ReadKeys(
     const CatalogView& view,
     const google::protobuf::RepeatedPtrField<std::string>& keys, size_t limit);
 
-absl::StatusOr<int64_t> ReadProgressInterval(
-    const google::protobuf::Duration& interval);
-
 // The sequence that stands for `position`; 0 for an empty one.
 absl::StatusOr<Seq> SeqToReach(const MaterializedStore& store,
                                const v1::Position& position);

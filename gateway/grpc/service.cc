@@ -6,9 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "gateway/core/session.h"
 #include "gateway/core/subscribe_stream.h"
 #include "gateway/grpc/descriptors.h"
 #include "gateway/grpc/requests.h"
+#include "gateway/grpc/subscribe_request.h"
 #include "gateway/grpc/worker_pool.h"
 
 namespace tidegate {
@@ -52,7 +54,8 @@ ViewService::ViewService(const ServerOptions& options, const ViewHub* hub,
       hub_(hub),
       stats_(stats),
       clock_(clock),
-      scans_(scans) {}
+      scans_(scans),
+      session_requests_(hub, stats) {}
 
 void ViewService::AddMethods(MethodTable* methods) {
   const auto unary = [methods](absl::string_view name, auto serve) {
@@ -77,15 +80,20 @@ void ViewService::AddMethods(MethodTable* methods) {
         return Subscribe(thread, bytes, registry);
       };
   Method& session = (*methods)["/tidegate.v1.ViewService/Session"];
-  session.open = [](CallThread*, const std::string&,
-                    WatchRegistry*) -> absl::StatusOr<std::unique_ptr<Stream>> {
-    return absl::UnimplementedError(
-        "method Session is not served by this version; use Subscribe");
+  session.open =
+      [](CallThread* thread, const std::string&,
+         WatchRegistry* registry) -> absl::StatusOr<std::unique_ptr<Stream>> {
+    RETURN_IF_ERROR(CheckServing(thread));
+    return Session::Create(registry);
   };
-  session.on_request = [](CallThread*, Stream*, const std::string&) {
-    return absl::OkStatus();
+  // Streams of this method are Sessions.
+  session.on_request = [this](CallThread*, Stream* stream,
+                              const std::string& bytes) {
+    return session_requests_.Apply(bytes, static_cast<Session*>(stream));
   };
-  session.accepts_requests = [](const Stream&) { return true; };
+  session.accepts_requests = [](const Stream& stream) {
+    return static_cast<const Session&>(stream).accepts_requests();
+  };
 }
 
 absl::StatusOr<const ViewHub::View*> ViewService::Find(
@@ -307,36 +315,17 @@ absl::Status ViewService::DoScan(const v1::ScanRequest& request,
   return absl::OkStatus();
 }
 
-absl::StatusOr<SubscriptionSpec> ViewService::MakeSpec(
-    const ViewHub::View& view, const v1::SubscribeRequest& request) const {
-  SubscriptionSpec spec;
-  spec.view_name = view.view->name;
-  spec.view_version = view.view->version;
-  spec.schema = &view.view->schema;
-  spec.window = WindowEndOf(*view.view);
-  spec.filter.view = view.view->id;
-  spec.filter.all_rows = request.keys().empty();
-  ASSIGN_OR_RETURN(
-      spec.filter.keys,
-      ReadKeys(*view.view, request.keys(), options_.max_keys_per_subscription));
-  spec.skip_snapshot = request.skip_snapshot();
-  if (request.has_progress_interval()) {
-    ASSIGN_OR_RETURN(spec.progress_interval_ms,
-                     ReadProgressInterval(request.progress_interval()));
-  }
-  return spec;
-}
-
 absl::StatusOr<std::unique_ptr<Stream>> ViewService::Subscribe(
     CallThread* thread, const std::string& bytes, WatchRegistry* registry) {
   ASSIGN_OR_RETURN(const v1::SubscribeRequest request,
                    Parse<v1::SubscribeRequest>(bytes));
-  RETURN_IF_ERROR(CheckServed(request));
   ASSIGN_OR_RETURN(const ViewHub::View* const view,
                    Find(thread, request.view()));
-  ASSIGN_OR_RETURN(SubscriptionSpec spec, MakeSpec(*view, request));
-  spec.ranges = registry->ranges(view->pipeline);
-  spec.feeds = registry->feeds(view->pipeline);
+  SpecOptions options;
+  options.max_keys = options_.max_keys_per_subscription;
+  options.ranges = registry->ranges(view->pipeline);
+  options.feeds = registry->feeds(view->pipeline);
+  ASSIGN_OR_RETURN(SubscriptionSpec spec, MakeSpec(*view, request, options));
   ASSIGN_OR_RETURN(
       std::unique_ptr<Subscription> subscription,
       Subscription::Create(std::move(spec), &view->pipeline->store(),

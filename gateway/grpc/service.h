@@ -14,6 +14,7 @@
 #include "gateway/grpc/methods.h"
 #include "gateway/grpc/scans.h"
 #include "gateway/grpc/server.h"
+#include "gateway/grpc/session_requests.h"
 #include "tidegate/v1/view_service.pb.h"
 #include "views/pipeline/view_hub.h"
 
@@ -46,8 +47,6 @@ class ViewService {
   // The view, if it can be served now.
   absl::StatusOr<const ViewHub::View*> Find(CallThread* thread,
                                             const std::string& name) const;
-  absl::StatusOr<SubscriptionSpec> MakeSpec(
-      const ViewHub::View& view, const v1::SubscribeRequest& request) const;
   absl::StatusOr<std::string> DoGet(const v1::GetRequest& request,
                                     const ViewHub::View& view) const;
   absl::Status DoScan(const v1::ScanRequest& request, const ViewHub::View& view,
@@ -64,10 +63,10 @@ class ViewService {
   GatewayStats* const stats_;
   const Clock* const clock_;
   OpenScans* const scans_;
+  const SessionRequests session_requests_;
 };
 
 // Unimplemented, naming the first field that is set and not served.
-absl::Status CheckServed(const v1::SubscribeRequest& request);
 absl::Status CheckServed(const v1::ScanRequest& request);
 
 }  // namespace tidegate

@@ -93,30 +93,28 @@ TEST_F(SubscribeTest, KeysAndProgress) {
   EXPECT_EQ(model.rows.size(), 1u);
 }
 
-TEST_F(SubscribeTest, RefusesWhatItDoesNotServeByName) {
+TEST_F(SubscribeTest, AConditionAndAPrefixChooseRows) {
+  Put("a", "x");
+  Put("b", "y");
   StartServer();
   v1::SubscribeRequest request = Everything();
   request.set_where("v = 'x'");
-  grpc::Status status = SubscribeStatus(request);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(),
-              HasSubstr("field where of SubscribeRequest"));
+  ClientModel model;
+  TestStream stream(stub_.get(), request, &model);
+  ASSERT_TRUE(stream.ReadTo(Seq(2)));
+  EXPECT_EQ(model.rows.size(), 1u);
+  Put("b", "x");
+  Put("a", "y");
+  ASSERT_TRUE(stream.ReadTo(Seq(4)));
+  EXPECT_EQ(model.rows.count(TestKey("b")), 1u);
+  EXPECT_EQ(model.lefts, 1);
   request = Everything();
-  request.set_key_prefix("x");
-  EXPECT_THAT(SubscribeStatus(request).error_message(),
-              HasSubstr("key_prefix"));
-  request = Everything();
-  request.mutable_min_interval();
-  EXPECT_THAT(SubscribeStatus(request).error_message(),
-              HasSubstr("min_interval"));
-  grpc::ClientContext context;
-  SetDeadline(&context);
-  auto session = stub_->Session(&context);
-  v1::SessionResponse response;
-  EXPECT_FALSE(session->Read(&response));
-  status = session->Finish();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("Session"));
+  request.set_key_prefix(TestKeyMessage("a"));
+  ClientModel prefixed;
+  TestStream second(stub_.get(), request, &prefixed);
+  ASSERT_TRUE(second.ReadTo(Seq(4)));
+  EXPECT_EQ(prefixed.rows.size(), 1u);
+  EXPECT_EQ(prefixed.rows.count(TestKey("a")), 1u);
 }
 
 TEST_F(SubscribeTest, RefusesMistakesWithWhatToDo) {
@@ -132,6 +130,10 @@ TEST_F(SubscribeTest, RefusesMistakesWithWhatToDo) {
   request = Everything();
   request.add_keys("\xff\xff");
   EXPECT_THAT(SubscribeStatus(request).error_message(), HasSubstr("ThingsKey"));
+  request = Everything();
+  request.set_where("w = 'x'");
+  EXPECT_THAT(SubscribeStatus(request).error_message(),
+              HasSubstr("unknown column \"w\""));
 }
 
 TEST_F(SubscribeTest, LimitsAreNamedAndSayWhenToComeBack) {
