@@ -20,6 +20,8 @@ inline constexpr int kMaxMessageBytes = 256 << 20;
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server);
 // The codes are the same numbers.
 absl::Status ToAbslStatus(const grpc::Status& status);
+// A new attempt could not end otherwise.
+bool IsPermanent(const absl::Status& status);
 
 }  // namespace tidegate::client
 

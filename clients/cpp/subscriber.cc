@@ -15,22 +15,6 @@
 namespace tidegate::client {
 namespace {
 
-// A new attempt could not end otherwise.
-bool IsPermanent(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::INVALID_ARGUMENT:
-    case grpc::StatusCode::NOT_FOUND:
-    case grpc::StatusCode::PERMISSION_DENIED:
-    case grpc::StatusCode::UNAUTHENTICATED:
-    case grpc::StatusCode::FAILED_PRECONDITION:
-    case grpc::StatusCode::OUT_OF_RANGE:
-    case grpc::StatusCode::UNIMPLEMENTED:
-      return true;
-    default:
-      return false;
-  }
-}
-
 class GrpcSubscriber : public Subscriber {
  public:
   explicit GrpcSubscriber(SubscriberOptions options)
@@ -155,7 +139,7 @@ GrpcSubscriber::Ending GrpcSubscriber::RunStream(
   if (ending.status.ok()) {
     ending.status = absl::UnavailableError("the server ended the stream");
   }
-  ending.done = IsPermanent(status.error_code());
+  ending.done = IsPermanent(ending.status);
   return ending;
 }
 
