@@ -364,10 +364,11 @@ ProcessingTime FanOutImpl::Turn(ProcessingTime now) {
   WakeAwaiting();
   ServeReady(now);
   if (ready_.empty()) ServeBehind(now);
+  const ProcessingTime tend = index_.TendFeeds(now, kNever);
   ReportGauges();
   if (!ready_.empty() || !behind_.empty()) return now;
   const ProcessingTime timer = timers_.empty() ? kNever : timers_.top().at;
-  return std::min(timer, reads_.next(kNever));
+  return std::min({timer, tend, reads_.next(kNever)});
 }
 
 void FanOutImpl::ReportGauges() {

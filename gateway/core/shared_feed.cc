@@ -156,7 +156,7 @@ absl::StatusOr<SnapshotFeed::Got> SharedFeed::Get(
 
 ProcessingTime SharedFeed::ask_again(ProcessingTime now) const {
   MutexLock lock(&hub_->mutex);
-  if (!JoinOver(now)) return After(opened_, hub_->limits.join_ms);
+  if (!JoinOver(now)) return join_end();
   return After(held_since_.value_or(now), kMaxChunkAgeMs);
 }
 
@@ -169,7 +169,9 @@ void SharedFeed::Leave(const void* reader) {
     Forget(at->second.at);
     readers_.erase(at);
     Free(last_asked_);
-    if (readers_.empty() && !(ended_ && status_.ok() && first_ == 0)) {
+    const bool may_be_joined =
+        ended_ && status_.ok() && first_ == 0 && !JoinOver(last_asked_);
+    if (readers_.empty() && !may_be_joined) {
       Close(&later);
     } else {
       later.wake = readers_.empty() && !hub_->line.empty();

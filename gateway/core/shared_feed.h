@@ -94,6 +94,10 @@ class SharedFeed : public SnapshotFeed,
       ABSL_NO_THREAD_SAFETY_ANALYSIS;
   // Nobody needs it any more, or nobody may.
   bool Over(ProcessingTime now) const ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  // Until then it may be joined.
+  ProcessingTime join_end() const {
+    return ProcessingTime(opened_.value() + hub_->limits.join_ms * 1000);
+  }
   ProcessingTime last_asked() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return last_asked_;
   }

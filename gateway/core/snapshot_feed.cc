@@ -19,6 +19,7 @@ class FeedsImpl : public SnapshotFeeds {
       const SnapshotRequest& request, const void* reader, ProcessingTime now,
       std::unique_ptr<LogPin>* pin) override;
   void Withdraw(const void* reader) override;
+  std::optional<ProcessingTime> Tend(ProcessingTime now) override;
 
  private:
   // Ends the feeds that are over, and one that its readers have left alone if
@@ -70,6 +71,25 @@ void FeedsImpl::MakeRoom(ProcessingTime now, FeedLater* later) {
   if (HasPassed(oldest->last_asked(), kMaxChunkAgeMs, now)) {
     oldest->Close(later);
   }
+}
+
+std::optional<ProcessingTime> FeedsImpl::Tend(ProcessingTime now) {
+  FeedLater later;
+  std::optional<ProcessingTime> again;
+  {
+    MutexLock lock(&hub_->mutex);
+    if (hub_->feeds.empty()) return std::nullopt;
+    const std::vector<std::shared_ptr<SharedFeed>> feeds = hub_->feeds;
+    for (const std::shared_ptr<SharedFeed>& feed : feeds) {
+      if (feed->Over(now)) {
+        feed->Close(&later);
+      } else if (feed->deserted()) {
+        again = std::min(again.value_or(feed->join_end()), feed->join_end());
+      }
+    }
+  }
+  DoLater(hub_.get(), std::move(later));
+  return again;
 }
 
 void FeedsImpl::LeaveLine(const void* reader) {

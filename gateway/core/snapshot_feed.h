@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -124,6 +125,10 @@ class SnapshotFeeds {
       std::unique_ptr<LogPin>* pin) = 0;
   // The reader does not wait for a place any more.
   virtual void Withdraw(const void* reader) = 0;
+  // Ends the feeds that are over, which else keep their chunks and the log
+  // until another is opened. When to call it again, if readers have left one
+  // that may still be joined.
+  virtual std::optional<ProcessingTime> Tend(ProcessingTime now) = 0;
 };
 
 }  // namespace tidegate

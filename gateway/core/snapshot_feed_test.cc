@@ -180,6 +180,34 @@ TEST_F(SnapshotFeedTest, AFeedWithoutReadersEnds) {
   EXPECT_EQ(rows_read_, 3u * kRowsPerChunk);
 }
 
+// Or the log would be kept for a subscriber who has long been past its
+// snapshot.
+TEST_F(SnapshotFeedTest, AFeedOfNoRowsThatNobodyMayJoinHoldsNoLog) {
+  Make({.join_ms = 0});
+  auto client = NewClient();
+  ASSERT_TRUE(Open(client.get(), Request()));
+  EXPECT_EQ(ReadOn(client.get()), Got::kEnd);
+  EXPECT_EQ(store_.open_pins(), 1);
+  client.reset();
+  EXPECT_EQ(store_.open_pins(), 0);
+}
+
+TEST_F(SnapshotFeedTest, AFeedLeftWhileItMayBeJoinedEndsAfterwards) {
+  Fill(3);
+  Make();
+  auto client = NewClient();
+  ASSERT_TRUE(Open(client.get(), Request()));
+  EXPECT_EQ(feeds_->Tend(now_), std::nullopt);
+  const ProcessingTime until(now_.value() + kFeedJoinMs * 1000);
+  EXPECT_EQ(ReadOn(client.get()), Got::kEnd);
+  client.reset();
+  EXPECT_EQ(feeds_->Tend(now_), until);
+  EXPECT_EQ(store_.open_pins(), 1);
+  now_ = until;
+  EXPECT_EQ(feeds_->Tend(now_), std::nullopt);
+  EXPECT_EQ(store_.open_pins(), 0);
+}
+
 TEST_F(SnapshotFeedTest, TheSlowestHoldsTheOthersUpForALimitedTime) {
   Fill(40 * kRowsPerChunk);
   Make();

@@ -33,6 +33,15 @@ WatchIndex::WatchIndex(const ViewHub* hub, GatewayStats* stats,
   }
 }
 
+ProcessingTime WatchIndex::TendFeeds(ProcessingTime now, ProcessingTime never) {
+  ProcessingTime next = never;
+  for (PipelineState& state : pipelines_) {
+    if (state.feeds == nullptr) continue;
+    next = std::min(next, state.feeds->Tend(now).value_or(never));
+  }
+  return next;
+}
+
 WatchIndex::PipelineState& WatchIndex::StateOf(const ServedPipeline* pipeline) {
   for (PipelineState& state : pipelines_) {
     if (state.pipeline == pipeline) return state;

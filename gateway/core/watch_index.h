@@ -39,6 +39,9 @@ class WatchIndex : public WatchRegistry {
     return StateOf(pipeline).feeds.get();
   }
 
+  // Ends snapshots' feeds that are over; when to call it again, at most
+  // `never`.
+  ProcessingTime TendFeeds(ProcessingTime now, ProcessingTime never);
   // Reads what has been committed since the last call and calls `woken` for
   // every watch that it concerns, and for those of a pipeline that has stopped,
   // after each has been told what it may skip. `woken` may not change the

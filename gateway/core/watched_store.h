@@ -1,8 +1,10 @@
-// A FakeStore whose read views can be counted and can fail, for tests.
+// A FakeStore whose read views and pins can be counted and whose views can
+// fail, for tests.
 #ifndef TIDEGATE_GATEWAY_CORE_WATCHED_STORE_H_
 #define TIDEGATE_GATEWAY_CORE_WATCHED_STORE_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "gateway/core/fake_store.h"
@@ -33,7 +35,8 @@ class BrokenView : public FakeReadView {
   }
 };
 
-// Knows which of its views are still held. BaseView by one thread at a time.
+// Knows which of its views and pins are still held. BaseView by one thread at a
+// time.
 class WatchedStore : public FakeStore {
  public:
   std::shared_ptr<const ReadView> BaseView(
@@ -44,6 +47,9 @@ class WatchedStore : public FakeStore {
                                           std::make_shared<const ModelState>());
     }
     views_.push_back(view);
+    auto counted = std::make_unique<CountedPin>();
+    pins_.push_back(counted->alive);
+    *pin = std::move(counted);
     return view;
   }
   int open_views() const {
@@ -51,11 +57,21 @@ class WatchedStore : public FakeStore {
     for (const auto& view : views_) open += view.expired() ? 0 : 1;
     return open;
   }
+  int open_pins() const {
+    int open = 0;
+    for (const auto& pin : pins_) open += pin.expired() ? 0 : 1;
+    return open;
+  }
   int views() const { return static_cast<int>(views_.size()); }
   bool broken = false;
 
  private:
+  struct CountedPin : LogPin {
+    std::shared_ptr<int> alive = std::make_shared<int>();
+  };
+
   std::vector<std::weak_ptr<const ReadView>> views_;
+  std::vector<std::weak_ptr<int>> pins_;
 };
 
 }  // namespace tidegate
