@@ -71,6 +71,14 @@ bool CallTrack::live() const {
                      [](const StreamTrack& watch) { return watch.live(); });
 }
 
+uint64_t CallTrack::position() const {
+  uint64_t least = watches_.front().position();
+  for (const StreamTrack& watch : watches_) {
+    least = std::min(least, watch.position());
+  }
+  return least;
+}
+
 bool CallTrack::resumes() const {
   return std::any_of(
       watches_.begin(), watches_.end(),
@@ -123,6 +131,7 @@ void CallTrack::TakeUpdate(absl::string_view update,
         absl::StrCat("update of a watch that was not asked for: ", id)));
   }
   absl::Status verdict = watches_[id - 1].Take(answer, source, response);
+  response->watch = id - 1;
   if (failed && !ReadFailure(failure, response)) verdict = Unreadable();
   sink(verdict);
 }

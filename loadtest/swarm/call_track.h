@@ -37,7 +37,9 @@ class CallTrack {
             Response* response,
             absl::FunctionRef<void(const absl::Status& verdict)> sink);
 
-  bool live() const;     // every watch is past its snapshot
+  bool live() const;          // every watch is past its snapshot
+  uint64_t position() const;  // the least of the watches'
+  size_t watches() const { return watches_.size(); }
   bool resumes() const;  // some watch has a token
   const std::string& token(size_t watch) const {
     return watches_[watch].token();

@@ -63,6 +63,9 @@ ABSL_FLAG(bool, raw, false,
 ABSL_FLAG(bool, bursts, false,
           "also time each update, known by its stamp, until the last stream "
           "has it; for loads that go to every stream");
+ABSL_FLAG(std::string, dump_state, "",
+          "a file for what every stream holds at the end; a stop then waits "
+          "until all have come as far as the view, a minute at most");
 ABSL_FLAG(uint64_t, seed, 0, "of what is random; 0: another each time");
 
 namespace tidegate::swarm {
@@ -160,10 +163,14 @@ absl::StatusOr<SwarmOptions> OptionsFromFlags() {
   options.warm_up_us = Micros(absl::GetFlag(FLAGS_warm_up));
   options.run_us = Micros(absl::GetFlag(FLAGS_duration));
   options.live_timeout_us = Micros(absl::GetFlag(FLAGS_live_timeout));
+  options.state_file = absl::GetFlag(FLAGS_dump_state);
   options.seed = absl::GetFlag(FLAGS_seed);
   if (options.seed == 0) options.seed = std::random_device()();
   ASSIGN_OR_RETURN(options.faults, FaultsFromFlags());
   RETURN_IF_ERROR(TakeSessions(&options));
+  if (options.raw && !options.state_file.empty()) {
+    return absl::InvalidArgumentError("--raw has no --dump_state");
+  }
   return options;
 }
 
@@ -179,6 +186,11 @@ absl::StatusOr<Tally> RunSwarm(SwarmOptions options) {
                                   absl::GetFlag(FLAGS_latency)));
     options.keys = std::move(setup.keys);
     options.latency = setup.latency;
+    options.key_fields = std::move(setup.key_fields);
+    options.latency.changes = !options.state_file.empty();
+    options.head = [server = options.server, view = options.view] {
+      return HeadOf(server, view);
+    };
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<Swarm> swarm,
                    Swarm::Create(std::move(options)));

@@ -110,12 +110,29 @@ absl::StatusOr<ViewSetup> DescribeView(const std::string& server,
   ASSIGN_OR_RETURN(const std::unique_ptr<client::DynamicRows> rows,
                    client::DynamicRows::Create(view, description.key_columns,
                                                description.descriptors));
+  ASSIGN_OR_RETURN(const DescriptorProto row,
+                   RowMessage(description.descriptors));
+  for (const std::string& column : description.key_columns) {
+    for (const FieldDescriptorProto& field : row.field()) {
+      if (field.name() != column) continue;
+      setup.key_fields.push_back(static_cast<uint32_t>(field.number()));
+    }
+  }
   setup.keys.reserve(keys.size());
   for (const std::string& text : keys) {
     ASSIGN_OR_RETURN(std::string key, rows->ParseKey(text));
     setup.keys.push_back(std::move(key));
   }
   return setup;
+}
+
+absl::StatusOr<uint64_t> HeadOf(const std::string& server,
+                                const std::string& view) {
+  ASSIGN_OR_RETURN(
+      const client::ViewDescription description,
+      client::ViewClient::Create(server, kTimeoutMs)->Describe(view));
+  const auto found = description.position.seqs.find(0);
+  return found == description.position.seqs.end() ? 0 : found->second;
 }
 
 }  // namespace tidegate::swarm

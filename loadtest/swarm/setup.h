@@ -3,6 +3,7 @@
 #ifndef TIDEGATE_LOADTEST_SWARM_SETUP_H_
 #define TIDEGATE_LOADTEST_SWARM_SETUP_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ absl::StatusOr<std::vector<std::string>> ReadKeyTexts(const std::string& keys);
 struct ViewSetup {
   std::vector<std::string> keys;  // <View>Key messages
   LatencySource latency;
+  std::vector<uint32_t> key_fields;  // numbers of the key columns
 };
 
 // `latency` is "committed_at", "sent_at" or a column: BIGINT microseconds since
@@ -29,6 +31,10 @@ absl::StatusOr<ViewSetup> DescribeView(const std::string& server,
                                        const std::string& view,
                                        const std::vector<std::string>& keys,
                                        const std::string& latency);
+
+// How far the view is, in the log's partition 0.
+absl::StatusOr<uint64_t> HeadOf(const std::string& server,
+                                const std::string& view);
 
 }  // namespace tidegate::swarm
 

@@ -25,7 +25,8 @@ enum ResponseField : uint32_t {
   kDrain = 11,
   kFragment = 12,
 };
-constexpr uint32_t kUpsert = 1;      // of Change
+constexpr uint32_t kUpsert = 1;  // of Change
+constexpr uint32_t kLeft = 3;
 constexpr uint32_t kPartitions = 2;  // of Position
 
 struct Range {
@@ -77,11 +78,15 @@ bool ReadStamp(absl::string_view row, const LatencySource& source,
 bool ReadChange(absl::string_view change, const LatencySource& source,
                 Response* response) {
   const bool wants_rows = source.kind == LatencySource::Kind::kRows;
-  if (!wants_rows && source.kind != LatencySource::Kind::kColumn) return true;
+  const bool wants_stamps = source.kind == LatencySource::Kind::kColumn;
+  if (!wants_rows && !wants_stamps && !source.changes) return true;
   WireField kind;
   while (!change.empty()) {
     if (!GetWireField(&change, &kind)) return false;
-    if (kind.number != kUpsert) continue;
+    if (source.changes && kind.number >= kUpsert && kind.number <= kLeft) {
+      response->changes.push_back({kind.number == kUpsert, kind.bytes});
+    }
+    if (kind.number != kUpsert || (!wants_rows && !wants_stamps)) continue;
     if (wants_rows) {
       response->rows.push_back(kind.bytes);
     } else if (!ReadStamp(kind.bytes, source, &response->stamps_us)) {
@@ -209,11 +214,21 @@ bool ReadDrain(absl::string_view message, Response* response) {
 void Response::Clear() {
   std::vector<int64_t> stamps = std::move(stamps_us);
   std::vector<absl::string_view> kept_rows = std::move(rows);
+  std::vector<RowChange> kept_changes = std::move(changes);
   stamps.clear();
   kept_rows.clear();
+  kept_changes.clear();
   *this = Response();
   stamps_us = std::move(stamps);
   rows = std::move(kept_rows);
+  changes = std::move(kept_changes);
+}
+
+uint64_t StreamTrack::position() const {
+  for (const auto& [partition, seq] : position_) {
+    if (partition == 0 && live()) return seq;
+  }
+  return 0;
 }
 
 void StreamTrack::BeginStream() {

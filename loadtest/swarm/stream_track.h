@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "loadtest/swarm/held_rows.h"
 
 namespace tidegate::swarm {
 
@@ -26,6 +27,7 @@ struct LatencySource {
   Kind kind = Kind::kCommitted;
   uint32_t field = 0;         // kColumn: its number in <View>Row
   bool is_timestamp = false;  // else microseconds since 1970
+  bool changes = false;       // Response::changes are wanted
 };
 
 // One response, as far as it concerns the swarm.
@@ -45,6 +47,8 @@ struct Response {
   int64_t time_us = 0;
   std::vector<int64_t> stamps_us;
   std::vector<absl::string_view> rows;
+  std::vector<RowChange> changes;  // if the source wants them
+  size_t watch = 0;                // whose response it is; from 0
   // A session's watch has ended: a google.rpc.Code and why.
   bool failed = false;
   int failure_code = 0;
@@ -68,6 +72,8 @@ class StreamTrack {
   // Where a new stream should resume; empty: from a snapshot.
   const std::string& token() const { return token_; }
   bool live() const { return phase_ == Phase::kLive; }
+  // Its position in the log's partition 0; 0 within a snapshot.
+  uint64_t position() const;
 
  private:
   enum class Phase : uint8_t { kSnapshot, kLive };

@@ -35,6 +35,10 @@ SwarmImpl::SwarmImpl(SwarmOptions options, FaultPlan plan,
     streams_[i].connection = i / per_connection_;
     streams_[i].track = CallTrack(options_.watches);
     streams_[i].chosen = plan_.chosen[i];
+    if (!options_.state_file.empty()) {
+      streams_[i].rows.assign(streams_[i].track.watches(),
+                              HeldRows(&options_.key_fields));
+    }
     if (streams_[i].chosen) ++tally_.chosen_streams;
   }
   for (size_t i = 0; i < options_.connections; ++i) {
@@ -57,6 +61,7 @@ absl::StatusOr<Tally> SwarmImpl::Run(
   }
   RETURN_IF_ERROR(fatal_);
   FinishTally();
+  if (!options_.state_file.empty()) RETURN_IF_ERROR(WriteState());
   return tally_;
 }
 
@@ -65,10 +70,10 @@ void SwarmImpl::FinishTally() {
   tally_.live_at_end = static_cast<int64_t>(live_);
   tally_.connects = connections_.connects();
   tally_.lost_connections = connections_.lost();
-  if (measuring_) {
-    tally_.measured_s =
-        static_cast<double>(now_us() - all_live_us_ - options_.warm_up_us) /
-        1e6;
+  const int64_t end_us = settle_since_us_ == 0 ? now_us() : settle_since_us_;
+  const int64_t measured_us = end_us - all_live_us_ - options_.warm_up_us;
+  if (all_live_us_ != 0 && measured_us > 0) {
+    tally_.measured_s = static_cast<double>(measured_us) / 1e6;
   }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -80,7 +85,9 @@ void SwarmImpl::FinishTally() {
 }
 
 bool SwarmImpl::Over(const std::atomic<bool>& stop) {
-  if (stop.load() || !fatal_.ok() || done_ == total_) return true;
+  if (!fatal_.ok() || done_ == total_) return true;
+  const bool settles = !options_.state_file.empty();
+  if (stop.load()) return !settles || all_live_us_ == 0 || Settled();
   if (all_live_us_ == 0) {
     if (now_us() - start_us_ < options_.live_timeout_us) return false;
     fatal_ = absl::DeadlineExceededError(
@@ -88,7 +95,8 @@ bool SwarmImpl::Over(const std::atomic<bool>& stop) {
                      options_.live_timeout_us / 1'000'000, " s"));
     return true;
   }
-  return options_.run_us > 0 && now_us() - all_live_us_ >= options_.run_us;
+  return options_.run_us > 0 && now_us() - all_live_us_ >= options_.run_us &&
+         (!settles || Settled());
 }
 
 void SwarmImpl::NoteAllLive(
@@ -101,8 +109,8 @@ void SwarmImpl::NoteAllLive(
   if (storm_us_ != 0 && tally_.storm_live_s < 0 && live_ == total_) {
     tally_.storm_live_s = static_cast<double>(now_us() - storm_us_) / 1e6;
   }
-  measuring_ =
-      all_live_us_ != 0 && now_us() - all_live_us_ >= options_.warm_up_us;
+  measuring_ = all_live_us_ != 0 && settle_since_us_ == 0 &&
+               now_us() - all_live_us_ >= options_.warm_up_us;
 }
 
 void SwarmImpl::RunTimers() {
@@ -209,6 +217,9 @@ void SwarmImpl::Open(size_t index) {
   stream.reader.Clear();
   stream.held.clear();
   stream.track.BeginStream();
+  for (size_t i = 0; i < stream.rows.size(); ++i) {
+    if (stream.track.token(i).empty()) stream.rows[i].Clear();
+  }
   const std::vector<std::string> requests = RequestsOf(index);
   stream.id = http2->Open(stream.track.path(), requests.front(),
                           stream.track.stays_open());
@@ -330,6 +341,7 @@ void SwarmImpl::OnResponse(size_t index, const absl::Status& verdict) {
     SetLive(index, true);
   }
   for (const absl::string_view row : response_.rows) options_.on_row(row);
+  if (!stream.rows.empty()) KeepRows(index);
   if (measuring_) Measure(stream);
 }
 

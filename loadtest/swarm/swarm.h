@@ -43,6 +43,15 @@ struct SwarmOptions {
   int64_t run_us = 0;  // 0: until stopped, or every stream has ended with OK
   int64_t live_timeout_us = 120'000'000;
   FaultOptions faults;
+  // Not empty: what every stream holds at the end is written there, one JSON
+  // object for each distinct set of rows of a filter: {"filter": [key…] (none:
+  // all), "streams": how many hold it, "rows": [row…]}, keys and rows in hex.
+  // Before, a stop waits for every stream to be as far as any of them was, and
+  // as `head` says: where the view is, in the log's partition 0.
+  std::string state_file;
+  std::function<absl::StatusOr<uint64_t>()> head;
+  std::vector<uint32_t> key_fields;  // numbers of the key columns in <View>Row
+  int64_t settle_timeout_us = 60'000'000;
   uint64_t seed = 1;
 };
 

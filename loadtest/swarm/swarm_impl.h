@@ -19,6 +19,7 @@
 #include "loadtest/swarm/call_track.h"
 #include "loadtest/swarm/connections.h"
 #include "loadtest/swarm/faults.h"
+#include "loadtest/swarm/held_rows.h"
 #include "loadtest/swarm/message_reader.h"
 #include "loadtest/swarm/sockets.h"
 #include "loadtest/swarm/swarm.h"
@@ -29,8 +30,9 @@ struct Stream {
   size_t connection = 0;
   CallTrack track;
   MessageReader reader;
-  std::string held;  // received while it stalls
-  uint32_t id = 0;   // on its connection; 0: not open
+  std::string held;            // received while it stalls
+  std::vector<HeldRows> rows;  // of each watch, if state is wanted
+  uint32_t id = 0;             // on its connection; 0: not open
   int64_t open_at_us = 0;
   int failures = 0;  // in a row
   bool live = false;
@@ -78,6 +80,12 @@ class SwarmImpl : public Swarm, private Connections::Owner {
   void OnFailure(size_t stream);
   void OnRaw(absl::string_view message);
   void Measure(const Stream& stream);
+  // What is held: swarm_state.cc.
+  void KeepRows(size_t stream);
+  // Whether every stream has come at least as far as the view and the farthest
+  // of them had when this was first asked.
+  bool Settled();
+  absl::Status WriteState() const;
   void SetLive(size_t stream, bool live);
   bool NoneOpen(size_t connection) const;
   void Violation(size_t stream, absl::string_view what);
@@ -105,6 +113,8 @@ class SwarmImpl : public Swarm, private Connections::Owner {
   size_t live_ = 0;
   size_t done_ = 0;
   bool measuring_ = false;
+  int64_t settle_since_us_ = 0;  // 0: not asked to stop yet
+  uint64_t settle_position_ = 0;
   absl::Status fatal_;
   Tally tally_;
   BurstTracker bursts_;
