@@ -19,7 +19,7 @@ from system.kafka import Broker
 
 _SMALL = Config(
     rate=500, keys=40, board_rate=40, board_rows=50,
-    streams=80, sessions=0, session_keys=5, board=20,
+    streams=80, sessions=10, session_keys=5, board=20,
     warm_up_s=1, seconds=8, recorders=1,
     stalled_percent=10, stall_s=4,
     disconnecting_percent=10, disconnect_every_s=1,
@@ -112,7 +112,7 @@ def test_bad_subscribers_among_others(
         outcome = audience.run(faults=True)
         _show(outcome)
         assert outcome.problems == []
-        assert outcome.total("faults", "stalls") == 10
+        assert outcome.total("faults", "stalls") == 11
         assert outcome.total("faults", "disconnects") > 0
         assert outcome.total("resumes") > 0
         assert outcome.resets() == {}
@@ -121,8 +121,9 @@ def test_bad_subscribers_among_others(
         assert audience.wrong_states(outcome, truth) == []
         orders = truth[KEYED][3]["orders"]
         off = _falsified(truth, KEYED, 3, orders=orders + 1)
-        (found,) = audience.wrong_states(outcome, off)
-        assert found.startswith("streams: 2 subscribers of [3] hold"), found
+        single, session, *_ = audience.wrong_states(outcome, off)
+        assert single.startswith("streams: 2 subscribers of [3] hold"), single
+        assert session.startswith("sessions: 2 subscribers of [0, 1, 2, 3, 4]"), session
         off = _falsified(truth, BOARD, 7, region="nowhere")
         (found,) = audience.wrong_states(outcome, off)
         assert found.startswith("board: 20 subscribers of all rows"), found

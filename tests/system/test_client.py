@@ -300,18 +300,11 @@ def test_what_a_later_version_brings_is_unimplemented(
         client.types("hit_counts")
         stub = client.stub
         for field, call in {
-            "where": lambda: next(
-                stub.Subscribe(
-                    PB.SubscribeRequest(view="hit_counts", where="hits > 1")
-                )
+            "where": lambda: stub.Scan(
+                PB.ScanRequest(view="hit_counts", where="hits > 1")
             ),
-            "key_prefix": lambda: next(
-                stub.Subscribe(
-                    PB.SubscribeRequest(view="hit_counts", key_prefix=b"\x0a")
-                )
-            ),
-            "Session": lambda: next(
-                stub.Session(iter([PB.SessionRequest(request=1)]))
+            "key_prefix": lambda: stub.Scan(
+                PB.ScanRequest(view="hit_counts", key_prefix=b"\x0a")
             ),
         }.items():
             code, message = _code(call)
