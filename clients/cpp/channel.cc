@@ -1,5 +1,6 @@
 #include "clients/cpp/channel.h"
 
+#include <google/protobuf/duration.pb.h>
 #include <grpcpp/grpcpp.h>
 
 #include <utility>
@@ -43,6 +44,11 @@ bool IsPermanent(const absl::Status& status) {
     default:
       return false;
   }
+}
+
+void SetMillis(int64_t ms, google::protobuf::Duration* duration) {
+  duration->set_seconds(ms / 1000);
+  duration->set_nanos(static_cast<int32_t>(ms % 1000) * 1'000'000);
 }
 
 }  // namespace tidegate::client

@@ -2,10 +2,15 @@
 #ifndef TIDEGATE_CLIENTS_CPP_CHANNEL_H_
 #define TIDEGATE_CLIENTS_CPP_CHANNEL_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+
+namespace google::protobuf {
+class Duration;
+}  // namespace google::protobuf
 
 namespace grpc {
 class Channel;
@@ -22,6 +27,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server);
 absl::Status ToAbslStatus(const grpc::Status& status);
 // A new attempt could not end otherwise.
 bool IsPermanent(const absl::Status& status);
+void SetMillis(int64_t ms, google::protobuf::Duration* duration);
 
 }  // namespace tidegate::client
 

@@ -1,16 +1,9 @@
 #include "clients/cpp/session_watch.h"
 
 #include "absl/strings/str_cat.h"
+#include "clients/cpp/channel.h"
 
 namespace tidegate::client {
-namespace {
-
-void SetMillis(int64_t ms, google::protobuf::Duration* duration) {
-  duration->set_seconds(ms / 1000);
-  duration->set_nanos(static_cast<int32_t>(ms % 1000) * 1'000'000);
-}
-
-}  // namespace
 
 SessionWatch::SessionWatch(WatchOptions options)
     : options_(std::move(options)),

@@ -88,11 +88,15 @@ v1::SubscribeRequest GrpcSubscriber::MakeRequest() const {
   v1::SubscribeRequest request;
   request.set_view(options_.view);
   for (const std::string& key : options_.keys) request.add_keys(key);
+  request.set_key_prefix(options_.key_prefix);
+  request.set_where(options_.where);
   request.set_resume_token(cursor_.token());
-  if (const int64_t ms = options_.progress_interval_ms; ms > 0) {
-    request.mutable_progress_interval()->set_seconds(ms / 1000);
-    request.mutable_progress_interval()->set_nanos(
-        static_cast<int32_t>(ms % 1000) * 1'000'000);
+  if (options_.min_interval_ms > 0) {
+    SetMillis(options_.min_interval_ms, request.mutable_min_interval());
+  }
+  if (options_.progress_interval_ms > 0) {
+    SetMillis(options_.progress_interval_ms,
+              request.mutable_progress_interval());
   }
   return request;
 }

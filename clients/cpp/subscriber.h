@@ -18,11 +18,14 @@ struct SubscriberOptions {
   std::string server;  // HOST:PORT
   std::string view;
   std::vector<std::string> keys;  // <View>Key messages; none: all rows
+  std::string key_prefix;         // <View>Key with its leading columns set
+  std::string where;
   std::string resume_token;
   // Between attempts: doubles from min to max, each time a random half of it
   // up to the whole; back to min once a response has come.
   int64_t min_backoff_ms = 50;
   int64_t max_backoff_ms = 5'000;
+  int64_t min_interval_ms = 0;       // 0: none
   int64_t progress_interval_ms = 0;  // 0: the server's own
   // How many attempts in a row may fail; 0: any number.
   int max_failed_attempts = 0;

@@ -44,6 +44,10 @@ class ScriptedServer : public v1::ViewService::Service {
     MutexLock lock(&mutex_);
     return tokens_;
   }
+  SubscribeRequest last_request() {
+    MutexLock lock(&mutex_);
+    return last_request_;
+  }
 
   grpc::Status Subscribe(grpc::ServerContext* context,
                          const SubscribeRequest* request,
@@ -53,6 +57,7 @@ class ScriptedServer : public v1::ViewService::Service {
       MutexLock lock(&mutex_);
       const size_t stream = tokens_.size();
       tokens_.push_back(request->resume_token());
+      last_request_ = *request;
       if (stream < scripts_.size()) script = scripts_[stream];
     }
     if (script == nullptr) {
@@ -67,6 +72,7 @@ class ScriptedServer : public v1::ViewService::Service {
   std::unique_ptr<grpc::Server> server_;
   Mutex mutex_;
   std::vector<std::string> tokens_ ABSL_GUARDED_BY(mutex_);
+  SubscribeRequest last_request_ ABSL_GUARDED_BY(mutex_);
 };
 
 SubscribeResponse End(uint64_t seq) {
@@ -241,6 +247,27 @@ TEST(SubscriberTest, StopAndDisconnectFromAnotherThread) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_THAT(server.tokens(), ElementsAre("", "t5"));
+}
+
+TEST(SubscriberTest, AsksForWhatItsOptionsSay) {
+  ScriptedServer server({});
+  SubscriberOptions options;
+  options.server = server.address();
+  options.view = "v";
+  options.key_prefix = "p";
+  options.where = "n > 1";
+  options.min_interval_ms = 2'500;
+  options.progress_interval_ms = 40;
+  const absl::Status status =
+      Subscriber::Create(options)->Run([](const Event&) { return true; });
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  const SubscribeRequest request = server.last_request();
+  EXPECT_EQ(request.view(), "v");
+  EXPECT_EQ(request.key_prefix(), "p");
+  EXPECT_EQ(request.where(), "n > 1");
+  EXPECT_EQ(request.min_interval().seconds(), 2);
+  EXPECT_EQ(request.min_interval().nanos(), 500'000'000);
+  EXPECT_EQ(request.progress_interval().nanos(), 40'000'000);
 }
 
 TEST(BackoffTest, DoublesWithinItsLimitsAndJitters) {
