@@ -134,9 +134,10 @@ absl::Status ReadConnect(const object& line, HistoryEvent* event) {
   event->kind = HistoryEvent::Kind::kConnect;
   ASSIGN_OR_RETURN(event->token, OptionalText(line, "resume"));
   ASSIGN_OR_RETURN(event->subject, OptionalText(line, "view"));
-  element keys;
-  if (!line["keys"].get(keys)) {
-    absl::StrAppend(&event->subject, " ", std::string(simdjson::minify(keys)));
+  for (const char* filter : {"keys", "key_prefix", "where"}) {
+    element value;
+    if (line[filter].get(value)) continue;
+    absl::StrAppend(&event->subject, " ", std::string(simdjson::minify(value)));
   }
   return ReadPosition(line, event);
 }

@@ -49,7 +49,7 @@ struct HistoryEvent {
   };
   Kind kind = Kind::kProgress;
   int line = 0;
-  // What is subscribed to: the view, and the keys if not all. Connect only.
+  // What is subscribed to: the view, and which rows if not all. Connect only.
   std::string subject;
   // Connect: the token resumed from, empty for a fresh start. Else: the token
   // that stands for everything up to here; empty if there was none.

@@ -59,6 +59,12 @@ TEST(HistoryTest, ReadsConnect) {
   EXPECT_EQ(fresh->kind, Kind::kConnect);
   EXPECT_EQ(fresh->token, "");
   EXPECT_EQ(fresh->subject, R"(v [{"id":1}])");
+  auto some = ParseHistoryLine(
+      R"({"marker":"connect","view":"v","key_prefix":{"id":1},)"
+      R"("where":"n > 1","resume":null})",
+      1);
+  ASSERT_TRUE(some.ok()) << some.status();
+  EXPECT_EQ(some->subject, R"(v {"id":1} "n > 1")");
   auto resumed = ParseHistoryLine(R"({"marker":"connect","resume":"dA=="})", 1);
   ASSERT_TRUE(resumed.ok()) << resumed.status();
   EXPECT_EQ(resumed->token, "dA==");

@@ -169,6 +169,53 @@ std::vector<Command> MakeServerCommands() {
            .max_arguments = 1}};
 }
 
+constexpr char kWatchNotes[] =
+    "A KEY is the value itself if the view has one key column, `a=1,b=x` if\n"
+    "it has several, or a JSON object. --key-prefix takes it with some of the\n"
+    "leading columns.\n"
+    "\n"
+    "Several views are watched over one session, and each line says its view:\n"
+    "text begins with it, JSON has it as \"view\". Then --key, --key-prefix,\n"
+    "--where and --resume begin with the view they are for:\n"
+    "  tidegate watch orders totals --where 'totals:total > 100'\n";
+
+Command WatchCommand() {
+  return {.name = "watch",
+          .arguments = "VIEW...",
+          .summary = "The rows, then every change; reconnects and resumes.",
+          .min_arguments = 1,
+          .max_arguments = -1,
+          .flags = {Server(),
+                    Format(),
+                    Timeout(),
+                    {.name = "key",
+                     .value_name = "KEY",
+                     .help = "only this row",
+                     .repeated = true},
+                    {.name = "key-prefix",
+                     .value_name = "KEY",
+                     .help = "only rows whose keys begin so",
+                     .repeated = true},
+                    {.name = "where",
+                     .value_name = "TEXT",
+                     .help = "only rows for which this SQL condition is true",
+                     .repeated = true},
+                    {.name = "min-interval",
+                     .type = FlagType::kDuration,
+                     .help = "changes at most this often, conflated; 0: as "
+                             "they come",
+                     .default_value = "0s"},
+                    {.name = "resume",
+                     .value_name = "TOKEN",
+                     .help = "go on after an earlier watch's \"token\", with "
+                             "the same keys and conditions",
+                     .repeated = true},
+                    {.name = "until-snapshot-end",
+                     .type = FlagType::kSwitch,
+                     .help = "end when all rows are there"}},
+          .notes = kWatchNotes};
+}
+
 std::vector<Command> MakeClientCommands() {
   return {{.name = "views",
            .summary = "List the views of a server.",
@@ -193,25 +240,7 @@ std::vector<Command> MakeClientCommands() {
                       .value_name = "N",
                       .help = "at most N rows; 0: all",
                       .default_value = "0"}}},
-          {.name = "watch",
-           .arguments = "VIEW",
-           .summary = "The rows, then every change; reconnects and resumes.",
-           .min_arguments = 1,
-           .max_arguments = 1,
-           .flags = {Server(),
-                     Format(),
-                     Timeout(),
-                     {.name = "key",
-                      .value_name = "KEY",
-                      .help = "only this row",
-                      .repeated = true},
-                     {.name = "resume",
-                      .value_name = "TOKEN",
-                      .help = "go on after an earlier watch's \"token\""},
-                     {.name = "until-snapshot-end",
-                      .type = FlagType::kSwitch,
-                      .help = "end when all rows are there"}},
-           .notes = kKeyNotes}};
+          WatchCommand()};
 }
 
 constexpr char kReplayNotes[] =

@@ -43,35 +43,6 @@ void WriteRanges(const Event& event, JsonWriter* json) {
   json->EndArray();
 }
 
-void AppendMarker(const Event& event, std::string* out) {
-  JsonWriter json(out);
-  json.BeginObject().Key("marker");
-  switch (event.kind) {
-    case Event::Kind::kSnapshot:
-      json.String("progress").Key("snapshot").Bool(true);
-      break;
-    case Event::Kind::kSnapshotEnd:
-      json.String("snapshot_end");
-      break;
-    case Event::Kind::kReset:
-      json.String("reset").Key("cause").String(event.cause);
-      json.Key("detail").String(event.detail);
-      break;
-    case Event::Kind::kDrain:
-      json.String("drain").Key("retry_after_ms").Int(event.retry_after_ms);
-      break;
-    case Event::Kind::kBroken:
-      json.String("error").Key("detail").String(event.detail);
-      break;
-    default:
-      json.String("progress");
-      WriteRanges(event, &json);
-  }
-  WriteCommon(event, &json);
-  json.EndObject();
-  out->push_back('\n');
-}
-
 // "key":{…},"row":{…}, and "finality":"…" if there is one.
 absl::StatusOr<std::string> RowMembers(const client::DynamicRows& rows,
                                        absl::string_view row,
@@ -108,16 +79,64 @@ absl::StatusOr<std::string> RowLine(const client::DynamicRows& rows,
   return absl::StrCat("{", members, "}\n");
 }
 
+void WatchLines::Begin(std::string* out) const {
+  absl::StrAppend(out, "{");
+  if (!subject_.one_of_several) return;
+  absl::StrAppend(out, "\"view\":");
+  JsonWriter(out).String(subject_.view);
+  absl::StrAppend(out, ",");
+}
+
+void WatchLines::AppendMarker(const Event& event, std::string* out) const {
+  JsonWriter json(out);
+  json.BeginObject();
+  if (subject_.one_of_several) json.Key("view").String(subject_.view);
+  json.Key("marker");
+  switch (event.kind) {
+    case Event::Kind::kSnapshot:
+      json.String("progress").Key("snapshot").Bool(true);
+      break;
+    case Event::Kind::kSnapshotEnd:
+      json.String("snapshot_end");
+      break;
+    case Event::Kind::kReset:
+      json.String("reset").Key("cause").String(event.cause);
+      json.Key("detail").String(event.detail);
+      break;
+    case Event::Kind::kDrain:
+      json.String("drain").Key("retry_after_ms").Int(event.retry_after_ms);
+      break;
+    case Event::Kind::kBroken:
+      json.String("error").Key("detail").String(event.detail);
+      break;
+    default:
+      json.String("progress");
+      WriteRanges(event, &json);
+  }
+  WriteCommon(event, &json);
+  json.EndObject();
+  out->push_back('\n');
+}
+
 absl::Status WatchLines::AppendConnect(const Event& event,
                                        std::string* out) const {
   std::string keys;
-  for (const std::string& key : keys_) {
+  for (const std::string& key : subject_.keys) {
     ASSIGN_OR_RETURN(const std::string text, rows_->KeyJson(key));
     absl::StrAppend(&keys, keys.empty() ? "" : ",", text);
   }
   absl::StrAppend(out, "{\"marker\":\"connect\",\"view\":");
-  JsonWriter(out).String(view_);
-  if (!keys_.empty()) absl::StrAppend(out, ",\"keys\":[", keys, "]");
+  JsonWriter(out).String(subject_.view);
+  if (!keys.empty()) absl::StrAppend(out, ",\"keys\":[", keys, "]");
+  if (!subject_.key_prefix.empty()) {
+    ASSIGN_OR_RETURN(const std::string prefix,
+                     rows_->KeyJson(subject_.key_prefix));
+    absl::StrAppend(out, ",\"key_prefix\":", prefix);
+  }
+  if (!subject_.where.empty()) {
+    absl::StrAppend(out, ",\"where\":");
+    JsonWriter(out).String(subject_.where);
+  }
   absl::StrAppend(out, ",\"resume\":");
   if (event.token.empty()) {
     absl::StrAppend(out, "null");
@@ -138,11 +157,13 @@ absl::Status WatchLines::AppendChange(const Change& change,
   if (change.kind == Change::Kind::kUpsert) {
     ASSIGN_OR_RETURN(const std::string members,
                      RowMembers(*rows_, change.bytes, change.finality));
-    absl::StrAppend(out, "{\"op\":\"upsert\",", members, "}\n");
+    Begin(out);
+    absl::StrAppend(out, "\"op\":\"upsert\",", members, "}\n");
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const std::string key, rows_->KeyJson(change.bytes));
-  absl::StrAppend(out, "{\"op\":\"",
+  Begin(out);
+  absl::StrAppend(out, "\"op\":\"",
                   change.kind == Change::Kind::kDeleted ? "deleted" : "left",
                   "\",\"key\":", key, "}\n");
   return absl::OkStatus();

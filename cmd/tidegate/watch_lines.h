@@ -1,7 +1,8 @@
 // What `watch --format json` prints: one JSON object a line, a history that
 // history_checker can read.
 //
-//   {"marker":"connect","view":"v","keys":[…],"resume":"…"|null,"position":…}
+//   {"marker":"connect","view":"v","keys":[…],"key_prefix":{…},"where":"…",
+//       "resume":"…"|null,"position":…}
 //       at the start of every stream; with "resume":null, forget everything
 //   {"op":"upsert","key":{…},"row":{…},"finality":"provisional"}
 //       or "final" or "corrected"; without it the view has no windows. As of
@@ -20,6 +21,9 @@
 //   {"marker":"drain","retry_after_ms":250,"position":…,"token":"…"}
 //   {"marker":"error","detail":"…"}
 //       the server broke a promise; the last line
+//
+// Where several views are watched, each line begins with its "view", and the
+// lines of one view are a history.
 //
 // Tokens are base64, incarnations hexadecimal. "watermark", "committed_at" and
 // "sent_at" stand in markers where the server sent them.
@@ -40,13 +44,21 @@ namespace tidegate {
 
 class JsonWriter;
 
+// What one watch is of.
+struct WatchSubject {
+  std::string view;
+  std::vector<std::string> keys;  // <View>Key messages; none: all rows
+  std::string key_prefix;         // <View>Key with its leading columns set
+  std::string where;
+  bool one_of_several = false;  // its lines name the view
+};
+
 // Thread-compatible.
 class WatchLines {
  public:
-  // `rows` must outlive this; `keys` are <View>Key messages, none: all rows.
-  WatchLines(std::string view, const client::DynamicRows* rows,
-             std::vector<std::string> keys)
-      : view_(std::move(view)), rows_(rows), keys_(std::move(keys)) {}
+  // `rows` must outlive this.
+  WatchLines(WatchSubject subject, const client::DynamicRows* rows)
+      : subject_(std::move(subject)), rows_(rows) {}
 
   // Appends the event's lines; a kDisconnected has none. DataLoss if a row or
   // key cannot be read.
@@ -57,10 +69,12 @@ class WatchLines {
                             std::string* out) const;
   absl::Status AppendConnect(const client::Event& event,
                              std::string* out) const;
+  void AppendMarker(const client::Event& event, std::string* out) const;
+  // The start of every line but a connect's, which has the view in any case.
+  void Begin(std::string* out) const;
 
-  const std::string view_;
+  const WatchSubject subject_;
   const client::DynamicRows* const rows_;
-  const std::vector<std::string> keys_;
 };
 
 // {"key":{…},"row":{…},"finality":"…"}: a line of `scan` and `get`.

@@ -71,7 +71,7 @@ class WatchLinesTest : public ::testing::Test {
   }
 
   const std::unique_ptr<client::DynamicRows> rows_ = MakeRows();
-  WatchLines lines_{"v", rows_.get(), {}};
+  WatchLines lines_{{.view = "v"}, rows_.get()};
   std::string all_;
 };
 
@@ -139,6 +139,58 @@ TEST_F(WatchLinesTest, TheCheckerReadsIt) {
   EXPECT_EQ(checker.counts().resets, 1);
   EXPECT_EQ(checker.counts().snapshots, 2);
   EXPECT_EQ(checker.counts().deltas, 1);
+}
+
+// With several views every line says its own, and one view's lines are a
+// history still.
+TEST_F(WatchLinesTest, OneOfSeveral) {
+  const WatchLines lines(
+      {.view = "v", .where = "n > \"4\"", .one_of_several = true}, rows_.get());
+  Event delta = Positioned(Event::Kind::kChanges, 4);
+  delta.changes.push_back({Change::Kind::kUpsert, Message(1, 5)});
+  delta.changes.push_back({Change::Kind::kLeft, Message(2, 0)});
+  delta.ranges.push_back({0, 3, 4});
+  Event held = Make(Event::Kind::kSnapshot);
+  held.changes.push_back({Change::Kind::kUpsert, Message(2, 6)});
+  std::string text;
+  for (const Event& event : {Make(Event::Kind::kConnected), held,
+                             Positioned(Event::Kind::kSnapshotEnd, 3), delta,
+                             Positioned(Event::Kind::kDrain, 4)}) {
+    ASSERT_TRUE(lines.Append(event, &text).ok());
+  }
+  Checker checker("h", nullptr);
+  int number = 0;
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    EXPECT_NE(line.find("\"view\":\"v\""), line.npos) << line;
+    checker.AddLine(line, ++number);
+  }
+  EXPECT_EQ(number, 7);
+  EXPECT_EQ(checker.counts().violations, 0)
+      << ::testing::PrintToString(checker.violations());
+  EXPECT_EQ(checker.counts().deltas, 2);
+  EXPECT_EQ(text.substr(0, text.find('\n')),
+            "{\"marker\":\"connect\",\"view\":\"v\",\"where\":"
+            "\"n > \\\"4\\\"\",\"resume\":null}");
+  EXPECT_NE(text.find("\n{\"view\":\"v\",\"op\":\"left\",\"key\":{\"k\":2}}"),
+            text.npos);
+  EXPECT_NE(text.find("\n{\"view\":\"v\",\"marker\":\"progress\""), text.npos);
+}
+
+TEST_F(WatchLinesTest, ConnectTellsWhichRows) {
+  const WatchLines lines({.view = "v", .keys = {Message(1, 0), Message(2, 0)}},
+                         rows_.get());
+  std::string text;
+  ASSERT_TRUE(lines.Append(Make(Event::Kind::kConnected), &text).ok());
+  EXPECT_EQ(text,
+            "{\"marker\":\"connect\",\"view\":\"v\",\"keys\":[{\"k\":1},"
+            "{\"k\":2}],\"resume\":null}\n");
+  const WatchLines prefixed({.view = "v", .key_prefix = Message(3, 0)},
+                            rows_.get());
+  text.clear();
+  ASSERT_TRUE(prefixed.Append(Make(Event::Kind::kConnected), &text).ok());
+  EXPECT_EQ(text,
+            "{\"marker\":\"connect\",\"view\":\"v\",\"key_prefix\":{\"k\":3},"
+            "\"resume\":null}\n");
 }
 
 TEST_F(WatchLinesTest, MalformedRowsAreErrors) {

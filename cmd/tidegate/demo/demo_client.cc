@@ -132,8 +132,9 @@ absl::Status Watched::Start(uint64_t seed) {
     if (NowMicros() > deadline) return rows.status();
     std::this_thread::sleep_for(milliseconds(kRetryMs));
   }
-  lines_ = std::make_unique<WatchLines>(view_, rows_.get(),
-                                        std::vector<std::string>());
+  WatchSubject subject;
+  subject.view = view_;
+  lines_ = std::make_unique<WatchLines>(std::move(subject), rows_.get());
   client::SubscriberOptions options;
   options.server = server_;
   options.view = view_;
