@@ -1,9 +1,8 @@
 #include "gateway/core/session.h"
 
-#include <malloc.h>
-
-#include <iostream>
-#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "gateway/core/session_testing.h"
 #include "gmock/gmock.h"
@@ -15,11 +14,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-size_t HeapBytes() {
-  const struct mallinfo2 info = mallinfo2();
-  return info.uordblks + info.hblkhd;  // the large ones are mapped
-}
 
 class SessionTest : public testing::Test {
  protected:
@@ -381,28 +375,6 @@ TEST_F(SessionTest, AMessageCostsWhatHasChanged) {
   EXPECT_LE(world_.store.log_reads() - before, 3 * 2);
   EXPECT_FALSE(world_.Step());
   EXPECT_TRUE(Holds(90, "90", "1"));
-}
-
-TEST_F(SessionTest, MemoryOfAKey) {
-  constexpr int kKeys = 100'000;
-  world_.Add(1, GrowingSpec({"a"}));
-  world_.Run();
-  const size_t before = HeapBytes();
-  for (int i = 0; i < kKeys; i += 10'000) {
-    std::vector<std::string> keys;
-    for (int k = i; k < std::min(i + 10'000, kKeys - 1); ++k) {
-      keys.push_back(TestKey(absl::StrCat("user-", 1'000'000'000 + k)));
-    }
-    world_.session->ChangeKeys(1, 1, std::move(keys),
-                               std::vector<std::string>());
-    Message message;
-    while (*world_.session->Next(world_.now, &message)) {
-    }
-  }
-  const size_t per_key = (HeapBytes() - before) / kKeys;
-  std::cout << "bytes per key: " << per_key << "\n";
-  EXPECT_GT(per_key, 50u);  // or nothing was measured
-  EXPECT_LT(per_key, 300u);
 }
 
 }  // namespace
