@@ -32,7 +32,9 @@ struct ClientModel {
   int upserts = 0, deletes = 0, lefts = 0, ends = 0, resets = 0, fragments = 0;
   int progress = 0, drains = 0, snapshot_messages = 0, messages = 0;
   int multi_commit_ranges = 0;
-  bool started = false;   // first response seen
+  bool started = false;  // first response seen
+  // Keys of the changes that the last response completed.
+  std::vector<std::string> changed;
   std::string violation;  // the first one
 
   // The connection is gone, and with it what was not complete.
@@ -83,6 +85,7 @@ struct ClientModel {
         const std::string key = Comparable(field.bytes);
         rows.erase(key);
         finality.erase(key);
+        changed.push_back(key);
       } else if (field.number == 4) {
         said = static_cast<Finality>(field.varint);
         if (field.varint < 1 || field.varint > 3) Fail("finality out of range");
@@ -100,6 +103,7 @@ struct ClientModel {
     if (position) JudgeSequence(key, *row, said);
     rows[key] = *row;
     finality[key] = said;
+    changed.push_back(key);
   }
 
   void JudgeFinality(const std::string& row, Finality said, int64_t judged_by) {
@@ -162,6 +166,7 @@ struct ClientModel {
     Parsed p;
     WireField f;
     ++messages;
+    changed.clear();
     absl::string_view in = message;
     while (!in.empty()) {
       if (!GetWireField(&in, &f)) return Fail("malformed message");

@@ -131,6 +131,36 @@ TEST_F(SessionTest, RequestsThatWaitAreAnsweredTogetherInOrder) {
   EXPECT_EQ(world_.Run(), 0);
 }
 
+// At the first's keys_applied a client drops the key and what it holds of it:
+// its row has to come after that, if in the same message.
+TEST_F(SessionTest, AKeyThatComesAgainIsToldAfterItHasGone) {
+  world_.Put("a", "1");
+  world_.Add(1, GrowingSpec({"a", "b"}));
+  Client(1).keys.emplace({TestKey("a"), TestKey("b")});
+  world_.Run();
+  const auto ask = [this](uint64_t number, std::vector<std::string> add,
+                          std::vector<std::string> remove) {
+    world_.session->ChangeKeys(1, number, add, remove);
+    Client(1).asked.push_back({number, std::move(add), std::move(remove)});
+  };
+  ask(1, {}, TestKeys({"a"}));
+  ask(2, TestKeys({"a"}), {});
+  world_.Run();
+  EXPECT_THAT(Client(1).applied, ElementsAre(1, 2));
+  EXPECT_TRUE(Holds(1, "a", "1"));
+  EXPECT_EQ(world_.model(1).upserts, 2);  // of the snapshot and of 2
+  // In one request nothing goes.
+  ask(3, TestKeys({"a"}), TestKeys({"a"}));
+  ask(4, TestKeys({"c"}), TestKeys({"a"}));
+  ask(5, TestKeys({"a"}), {});
+  world_.Run();
+  EXPECT_THAT(Client(1).applied, ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_TRUE(Holds(1, "a", "1"));
+  world_.Put("a", "2");
+  world_.Run();
+  EXPECT_TRUE(Holds(1, "a", "2"));
+}
+
 TEST_F(SessionTest, KeysThatComeBeforeTheSnapshotHasEnded) {
   for (const char* key : {"a", "b"}) world_.Put(key, "1");
   world_.Add(1, GrowingSpec({"a"}));
@@ -191,6 +221,9 @@ TEST_F(SessionTest, AResetInTheMiddleOfAnAnswer) {
   world_.Add(1, GrowingSpec({"a"}));
   world_.Run();
   std::vector<std::string> keys = PutMany(500, 1000);
+  // The snapshot is to be of the keys that the client had.
+  Client(1).keys.emplace({TestKey("a")});
+  Client(1).asked.push_back({5, keys, {}});
   world_.session->ChangeKeys(1, 5, keys, std::vector<std::string>());
   EXPECT_TRUE(world_.Step());
   for (int i = 0; i < 10; ++i) world_.Put("a", absl::StrCat(i));

@@ -4,10 +4,15 @@
 #ifndef TIDEGATE_GATEWAY_CORE_SESSION_TESTING_H_
 #define TIDEGATE_GATEWAY_CORE_SESSION_TESTING_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,7 +70,11 @@ class FakeRegistry : public WatchRegistry {
     } else {
       concerned = watches;  // trimmed: nobody knows
     }
-    for (Watch* const watch : concerned) {
+    // Always in the same order, so that a seed replays.
+    std::vector<Watch*> in_order(concerned.begin(), concerned.end());
+    std::sort(in_order.begin(), in_order.end(),
+              [](const Watch* a, const Watch* b) { return a->id < b->id; });
+    for (Watch* const watch : in_order) {
       SkipIdle(watch);
       watch->waiting = false;
       watch->stream->Woken(watch);
@@ -87,17 +96,31 @@ class FakeRegistry : public WatchRegistry {
 
 // What a client makes of SessionResponses.
 struct SessionModel {
+  struct KeyRequest {
+    uint64_t number = 0;
+    std::vector<std::string> add, remove;
+  };
   struct WatchModel {
     ClientModel model;
     std::vector<uint64_t> applied;  // requests, since the session began
     int failure = 0;                // its code
     std::string failure_message;
+    // Followed if set: those applied, and the requests without an answer. The
+    // rows of a key go when a request that removes it is applied.
+    std::optional<std::set<std::string>> keys;
+    std::deque<KeyRequest> asked;
+
+    // Of the response and the requests applied with it: keys told of that it
+    // did not have before, and keys that came.
+    std::vector<std::string> strangers, came;
   };
   std::map<uint32_t, WatchModel> watches;
   int messages = 0;
   int updates = 0;
   int drains = 0;
   std::string violation;  // of the session itself
+  // Called when a watch has applied a response and all requests told with it.
+  std::function<void(uint32_t)> on_applied;
 
   // Of the session or of a watch, the first.
   std::string FirstViolation() const {
@@ -119,46 +142,110 @@ struct SessionModel {
     if (drains > 0) violation = "a message after the farewell";
     if (message.empty()) violation = "an empty message";
     WireField field;
+    std::vector<Update> all;
     while (!message.empty()) {
       if (!GetWireField(&message, &field)) {
         violation = "malformed message";
         return;
       }
-      if (field.number == 1) ApplyUpdate(field.bytes);
+      if (field.number == 1) all.push_back(Parse(field.bytes));
       if (field.number == 2) ++drains;
+    }
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (!ApplyUpdate(all[i])) return;
+      const bool goes_on = i + 1 < all.size() && all[i + 1].id == all[i].id &&
+                           all[i + 1].response.empty() &&
+                           all[i + 1].applied != 0;
+      if (!goes_on) Applied(all[i].id);
     }
   }
 
  private:
-  void ApplyUpdate(absl::string_view update) {
-    ++updates;
-    WireField field;
+  struct Update {
     uint32_t id = 0;
     uint64_t applied = 0;
     absl::string_view response;
     absl::string_view failure;
-    while (!update.empty() && GetWireField(&update, &field)) {
-      if (field.number == 1) id = static_cast<uint32_t>(field.varint);
-      if (field.number == 2) response = field.bytes;
-      if (field.number == 3) applied = field.varint;
-      if (field.number == 4) failure = field.bytes;
+  };
+
+  static Update Parse(absl::string_view bytes) {
+    WireField field;
+    Update update;
+    while (!bytes.empty() && GetWireField(&bytes, &field)) {
+      if (field.number == 1) update.id = static_cast<uint32_t>(field.varint);
+      if (field.number == 2) update.response = field.bytes;
+      if (field.number == 3) update.applied = field.varint;
+      if (field.number == 4) update.failure = field.bytes;
     }
-    const auto at = watches.find(id);
+    return update;
+  }
+
+  bool ApplyUpdate(const Update& update) {
+    ++updates;
+    const auto at = watches.find(update.id);
     if (at == watches.end()) {
-      violation = absl::StrCat("an update of watch ", id);
-      return;
+      violation = absl::StrCat("an update of watch ", update.id);
+      return false;
     }
     WatchModel& watch = at->second;
     if (watch.failure != 0) violation = "an update after a failure";
-    if (!response.empty()) watch.model.Apply(response);
-    if (applied != 0) {
-      if (watch.model.in_fragments) violation = "applied within fragments";
-      watch.applied.push_back(applied);
+    if (!update.response.empty()) {
+      watch.model.Apply(update.response);
+      if (watch.keys) {
+        for (const std::string& key : watch.model.changed) {
+          if (watch.keys->count(key) == 0) watch.strangers.push_back(key);
+        }
+      }
     }
+    if (update.applied != 0) {
+      if (watch.model.in_fragments) violation = "applied within fragments";
+      watch.applied.push_back(update.applied);
+      if (watch.keys) ApplyRequest(&watch, update.applied);
+    }
+    WireField field;
+    absl::string_view failure = update.failure;
     while (!failure.empty() && GetWireField(&failure, &field)) {
       if (field.number == 1) watch.failure = static_cast<int>(field.varint);
       if (field.number == 2) watch.failure_message = std::string(field.bytes);
     }
+    return true;
+  }
+
+  static void ApplyRequest(WatchModel* watch, uint64_t number) {
+    if (watch->asked.empty() || watch->asked.front().number != number) {
+      return watch->model.Fail(
+          absl::StrCat("applied ", number, " out of turn"));
+    }
+    const KeyRequest request = std::move(watch->asked.front());
+    watch->asked.pop_front();
+    const std::set<std::string> add(request.add.begin(), request.add.end());
+    for (const std::string& key : request.remove) {
+      if (add.count(key) > 0) continue;
+      watch->keys->erase(key);
+      watch->model.rows.erase(key);
+      watch->model.finality.erase(key);
+    }
+    watch->keys->insert(add.begin(), add.end());
+    watch->came.insert(watch->came.end(), add.begin(), add.end());
+  }
+
+  void Applied(uint32_t id) {
+    WatchModel& watch = watches.at(id);
+    for (const std::string& key : watch.strangers) {
+      if (watch.keys->count(key) == 0) {
+        watch.model.Fail("told of a key that it does not have");
+      }
+    }
+    const std::vector<std::string>& changed = watch.model.changed;
+    const std::set<std::string> told(changed.begin(), changed.end());
+    for (const std::string& key : watch.came) {
+      if (watch.keys->count(key) > 0 && told.count(key) == 0) {
+        watch.model.Fail("a key has come without an answer");
+      }
+    }
+    watch.strangers.clear();
+    watch.came.clear();
+    if (on_applied) on_applied(id);
   }
 };
 
