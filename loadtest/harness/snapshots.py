@@ -15,6 +15,8 @@ _TIMEOUT_S = 300
 # So much may be under way on a stream: the client does not hold it back.
 _WINDOW = f"--window={4 << 20}"
 _APIS = ("queue", "callback")
+# Who comes sooner may share the rows of the snapshot before.
+_APART_S = 1.0
 _CPUCLOCK_SCHED = 2
 
 
@@ -117,6 +119,7 @@ class SnapshotShared:
 
     @staticmethod
     def _rows_read(orders: Orders, subscribers: int) -> float:
+        time.sleep(_APART_S)
         before = orders.metric(ROWS_READ)
         take_snapshots(orders, subscribers)
         read = orders.metric(ROWS_READ) - before
