@@ -22,7 +22,12 @@
 namespace tidegate {
 namespace {
 
+// A seed takes a quarter of a second under a sanitizer.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kSeeds = 60;
+#else
 constexpr uint64_t kSeeds = 300;
+#endif
 constexpr int kSteps = 400;
 constexpr size_t kWatches = 4;
 constexpr int kKeys = 30;
