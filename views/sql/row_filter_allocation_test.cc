@@ -1,22 +1,8 @@
 // Choosing among rows allocates nothing.
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
+#include "base/allocations_testing.h"
 #include "gtest/gtest.h"
 #include "views/sql/row_filter.h"
-
-namespace {
-std::atomic<int64_t> allocations{0};
-}  // namespace
-
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace tidegate {
 namespace {
