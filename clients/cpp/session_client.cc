@@ -412,10 +412,8 @@ bool GrpcSessionClient::TakeFailure(uint32_t id, const v1::Failure& failure,
 }
 
 int64_t GrpcSessionClient::Backoff(int failures) {
-  SubscriberOptions options;
-  options.min_backoff_ms = options_.min_backoff_ms;
-  options.max_backoff_ms = options_.max_backoff_ms;
-  return BackoffMs(options, failures, random_());
+  return BackoffMs(options_.min_backoff_ms, options_.max_backoff_ms, failures,
+                   random_());
 }
 
 absl::Status GrpcSessionClient::Run(std::function<bool(SessionEvent)> handler) {

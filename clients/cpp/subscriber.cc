@@ -114,9 +114,11 @@ absl::Status GrpcSubscriber::Run(std::function<bool(Event)> handler) {
     Event event;
     event.kind = Event::Kind::kDisconnected;
     event.detail = std::string(ending.status.message());
-    event.retry_after_ms = ending.retry_after_ms > 0
-                               ? ending.retry_after_ms
-                               : BackoffMs(options_, failures, random_());
+    event.retry_after_ms =
+        ending.retry_after_ms > 0
+            ? ending.retry_after_ms
+            : BackoffMs(options_.min_backoff_ms, options_.max_backoff_ms,
+                        failures, random_());
     const int64_t wait_ms = event.retry_after_ms;
     if (!handler(std::move(event)) || !Wait(wait_ms)) {
       return absl::OkStatus();
@@ -181,13 +183,13 @@ std::unique_ptr<Subscriber> Subscriber::Create(SubscriberOptions options) {
   return std::make_unique<GrpcSubscriber>(std::move(options));
 }
 
-int64_t BackoffMs(const SubscriberOptions& options, int failures,
+int64_t BackoffMs(int64_t min_ms, int64_t max_ms, int failures,
                   uint64_t random) {
-  int64_t whole = std::max<int64_t>(1, options.min_backoff_ms);
-  for (int i = 1; i < failures && whole < options.max_backoff_ms; ++i) {
+  int64_t whole = std::max<int64_t>(1, min_ms);
+  for (int i = 1; i < failures && whole < max_ms; ++i) {
     whole *= 2;
   }
-  whole = std::min(whole, std::max<int64_t>(1, options.max_backoff_ms));
+  whole = std::min(whole, std::max<int64_t>(1, max_ms));
   const int64_t half = whole / 2;
   return half + 1 +
          static_cast<int64_t>(random % static_cast<uint64_t>(whole - half));

@@ -51,7 +51,7 @@ class Subscriber {
 
 // How long to wait before attempt number `failures` + 1 (failures >= 1).
 // `random` is uniform over 64 bits.
-int64_t BackoffMs(const SubscriberOptions& options, int failures,
+int64_t BackoffMs(int64_t min_ms, int64_t max_ms, int failures,
                   uint64_t random);
 
 }  // namespace tidegate::client

@@ -276,10 +276,12 @@ TEST(BackoffTest, DoublesWithinItsLimitsAndJitters) {
   options.max_backoff_ms = 1000;
   for (const auto& [failures, whole] : std::vector<std::pair<int, int64_t>>{
            {1, 100}, {2, 200}, {4, 800}, {5, 1000}, {1'000'000, 1000}}) {
-    EXPECT_EQ(BackoffMs(options, failures, 0), whole / 2 + 1);
     EXPECT_EQ(
-        BackoffMs(options, failures, static_cast<uint64_t>(whole / 2 - 1)),
-        whole);
+        BackoffMs(options.min_backoff_ms, options.max_backoff_ms, failures, 0),
+        whole / 2 + 1);
+    EXPECT_EQ(BackoffMs(options.min_backoff_ms, options.max_backoff_ms,
+                        failures, static_cast<uint64_t>(whole / 2 - 1)),
+              whole);
   }
 }
 
