@@ -51,6 +51,11 @@ struct FoldLoopOptions {
   size_t reorder_buffer_bytes = kDefaultReorderBufferBytes;
   // How often a watermark that moved is committed although no row changed.
   int64_t watermark_commit_interval_ms = 1'000;
+  // While polls bring as many records as they may, so that more are waiting,
+  // commits grow for up to so long (or to their limits): whoever is behind is
+  // there sooner if a key that changes often changes once. 0: every poll is
+  // committed.
+  int64_t max_commit_hold_ms = 100;
   // How often a build commits, however little has changed.
   int64_t build_commit_interval_ms = 10'000;
   FoldLoopPolicy policy;

@@ -72,7 +72,13 @@ class FoldLoopImpl final : public FoldLoop {
   absl::Status CommitUpTo(EventTime target);
   // The same in a build: does so only if enough is pending.
   absl::Status CommitBuild(EventTime target, ProcessingTime now);
+  // Or while more waits than a poll brings.
+  absl::Status CommitOrHold(EventTime target, ProcessingTime now);
+  // Leaves what was taken for a later commit.
+  absl::Status Hold();
   bool BuildCommitDue(EventTime target, ProcessingTime now) const;
+  bool HoldIsOver(EventTime target, ProcessingTime now) const;
+  bool BufferWantsCommit(EventTime target) const;
   bool BuildEnds() const;
   bool ReachedEnds() const;
   absl::Status Commit(EventTime watermark);
@@ -99,8 +105,10 @@ class FoldLoopImpl final : public FoldLoop {
   bool announced_ = false;       // the status is OK
   bool commit_pending_ = false;  // records were taken since the last commit
   bool advanced_ = false;        // and the watermark moved for the next one
-  bool held_ = false;         // in a build: something is to be committed later
-  bool saw_future_ = false;   // an event was diverted as being of the future
+  bool held_ = false;            // something is to be committed later
+  bool poll_was_full_ = false;   // the last one: more was waiting
+  // Since the last commit an event was diverted as being of the future.
+  bool saw_future_ = false;
   int64_t held_records_ = 0;  // taken since the last commit
   // Dead letters could not be acknowledged within this batch.
   bool commit_deferred_ = false;
@@ -112,7 +120,8 @@ class FoldLoopImpl final : public FoldLoop {
   ProcessingTime next_status_;
   ProcessingTime next_watermark_;  // commit for its sake
   ProcessingTime next_build_commit_;
-  ProcessingTime next_shown_;  // partitions' watermarks
+  std::optional<ProcessingTime> hold_until_;  // unless in a build
+  ProcessingTime next_shown_;                 // partitions' watermarks
 
   std::atomic<bool> caught_up_{false};
   std::atomic<bool> stop_{false};

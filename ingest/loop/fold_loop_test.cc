@@ -226,17 +226,64 @@ TEST_F(LoopTest, AFullOverlayHoldsReadingBackUntilACheckpoint) {
   EXPECT_THAT(test_->Rows("totals"), ElementsAre("1|2|20"));
 }
 
-TEST_F(LoopTest, ABigBatchIsCommittedInParts) {
+TEST_F(LoopTest, WhoIsBehindCommitsInPartsAsLargeAsTheyMayBe) {
   CreateTopics();
-  options_.max_poll_records = kMaxPollRecords;
-  const int n = 6000;  // by three views: more than kMaxCommitKeys
-  for (int i = 0; i < n; ++i) Order(absl::StrCat("a", i), i, 1);
+  options_.max_commit_hold_ms = 1'000;
   ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
   const int64_t before = loop_->stats().commits.load();
-  ASSERT_TRUE(*loop_->Turn());
-  EXPECT_GE(loop_->stats().commits.load() - before, 2);
+  const int n = 30'000;  // by three views: more than kMaxCommitKeys
+  for (int i = 0; i < n; ++i) Order(absl::StrCat("a", i), i, 1);
+  TurnToTheEnd();
+  EXPECT_EQ(loop_->stats().commits.load() - before, 2);
   EXPECT_EQ(test_->Rows("totals").size(), static_cast<size_t>(n));
   EXPECT_EQ(Position("orders").next_offset, Offset(n));
+}
+
+TEST_F(LoopTest, ACommitIsHeldWhileMoreWaitsButNotForLong) {
+  CreateTopics();
+  options_.max_poll_records = 2;
+  options_.max_commit_hold_ms = 100;
+  ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
+  const Seq start = test_->store().head();
+  for (int i = 0; i < 5; ++i) Order(absl::StrCat("a", i), 1, 1);
+  ASSERT_TRUE(*loop_->Turn());
+  clock_.AdvanceMs(99);
+  ASSERT_TRUE(*loop_->Turn());
+  EXPECT_EQ(test_->store().head(), start);
+  EXPECT_EQ(Position("orders").next_offset, Offset(0));
+  // The third brings one, so that no more was waiting.
+  ASSERT_TRUE(*loop_->Turn());
+  EXPECT_EQ(test_->store().head(), start.next());
+  EXPECT_EQ(Position("orders").next_offset, Offset(5));
+
+  for (int i = 5; i < 11; ++i) Order(absl::StrCat("a", i), 1, 1);
+  ASSERT_TRUE(*loop_->Turn());
+  EXPECT_EQ(test_->store().head(), start.next());
+  clock_.AdvanceMs(100);
+  ASSERT_TRUE(*loop_->Turn());
+  EXPECT_EQ(test_->store().head(), start.next().next());
+  EXPECT_EQ(Position("orders").next_offset, Offset(9));
+  TurnToTheEnd();
+  EXPECT_THAT(test_->Rows("totals"), ElementsAre("1|11|11"));
+}
+
+TEST_F(LoopTest, WhatIsHeldIsCommittedAtTheEnd) {
+  CreateTopics();
+  options_.max_poll_records = 1;
+  options_.max_commit_hold_ms = 1'000;
+  ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
+  Order("a", 1, 1);
+  Order("b", 1, 1);
+  ASSERT_TRUE(*loop_->Turn());
+  EXPECT_EQ(Position("orders").next_offset, Offset(0));
+  // Nothing more comes: the next turn does not wait for it.
+  ASSERT_TRUE(*loop_->Turn());
+  ASSERT_FALSE(*loop_->Turn());
+  EXPECT_EQ(Position("orders").next_offset, Offset(2));
+  EXPECT_THAT(test_->Rows("totals"), ElementsAre("1|2|2"));
 }
 
 TEST_F(LoopTest, ReportsLagAndOffsets) {

@@ -15,8 +15,8 @@ namespace {
 // How soon a checkpoint that ended is noticed.
 constexpr int kOverlayWaitMs = 5;
 
-// A commit of a build for the sake of the reorder buffer has at least so many.
-constexpr int64_t kMinBuildCommitRecords = 1 << 14;
+// A commit that comes early for the reorder buffer's sake has at least so many.
+constexpr int64_t kMinHeldRecords = 1 << 14;
 
 }  // namespace
 
@@ -35,11 +35,13 @@ absl::StatusOr<bool> FoldLoopImpl::Turn() {
   RETURN_IF_ERROR(fatal_ = LookForPartitions(parts_.clock->Now()));
   commit_deferred_ = false;
   first_taken_at_.reset();
+  // What is held does not wait for more to come.
+  const bool wait = !held_ || parts_.store->building();
   const absl::StatusOr<int> taken = parts_.reader->Poll(
       [this](int topic, PartitionId partition) {
         return wanted_[topic] && event_time_->MayRead(topic, partition);
       },
-      options_.max_poll_records, options_.poll_timeout_ms,
+      options_.max_poll_records, wait ? options_.poll_timeout_ms : 0,
       [this](const RawRecord& record) {
         if (fatal_.ok()) fatal_ = Take(record);
       });
@@ -51,6 +53,7 @@ absl::StatusOr<bool> FoldLoopImpl::Turn() {
     return fatal_ = Deleted(taken.status());
   }
   RETURN_IF_ERROR(fatal_ = taken.status());
+  poll_was_full_ = *taken >= options_.max_poll_records;
   progress_->Settle();
   AfterPoll();
   RETURN_IF_ERROR(fatal_ = CommitAll());
@@ -192,7 +195,23 @@ absl::Status FoldLoopImpl::CommitAll() {
   const EventTime target = event_time_->Target(now);
   if (WatermarkDue(target, now)) commit_pending_ = true;
   if (parts_.store->building()) return CommitBuild(target, now);
+  return CommitOrHold(target, now);
+}
+
+absl::Status FoldLoopImpl::CommitOrHold(EventTime target, ProcessingTime now) {
+  commit_pending_ = commit_pending_ || held_;
+  if (!commit_pending_) return absl::OkStatus();
+  if (!hold_until_.has_value()) {
+    hold_until_ = After(now, options_.max_commit_hold_ms);
+  }
+  if (!HoldIsOver(target, now)) return Hold();
   return CommitUpTo(target);
+}
+
+bool FoldLoopImpl::HoldIsOver(EventTime target, ProcessingTime now) const {
+  return !poll_was_full_ || now >= *hold_until_ || !announced_ || saw_future_ ||
+         stopping() || parts_.pipeline->CommitDue() ||
+         BufferWantsCommit(target);
 }
 
 absl::Status FoldLoopImpl::CommitUpTo(EventTime target) {
@@ -214,28 +233,34 @@ bool FoldLoopImpl::BuildEnds() const {
 }
 
 bool FoldLoopImpl::BuildCommitDue(EventTime target, ProcessingTime now) const {
-  if (now >= next_build_commit_ || parts_.pipeline->CommitDue()) return true;
-  // What waits for the watermark takes memory too, but no commit for a few.
-  return held_records_ >= kMinBuildCommitRecords &&
+  return now >= next_build_commit_ || parts_.pipeline->CommitDue() ||
+         BufferWantsCommit(target);
+}
+
+// What waits for the watermark takes memory too, but no commit for a few.
+bool FoldLoopImpl::BufferWantsCommit(EventTime target) const {
+  return held_records_ >= kMinHeldRecords &&
          event_time_->buffer().memory_bytes() >=
              options_.reorder_buffer_bytes / 2 &&
          event_time_->ChangesRows(target);
 }
 
 absl::Status FoldLoopImpl::CommitBuild(EventTime target, ProcessingTime now) {
-  held_ = held_ || commit_pending_;
+  commit_pending_ = commit_pending_ || held_;
   const bool ends = BuildEnds();
-  if (!ends && !BuildCommitDue(target, now)) {
-    // Letters wait no longer than without a build.
-    ASSIGN_OR_RETURN(const bool acknowledged,
-                     diverter_.Acknowledged(options_.poll_timeout_ms));
-    commit_pending_ = !acknowledged;
-    return absl::OkStatus();
-  }
-  commit_pending_ = held_;
+  if (!ends && !BuildCommitDue(target, now)) return Hold();
   RETURN_IF_ERROR(CommitUpTo(target));
   return ends && !commit_pending_ ? parts_.store->FinishBuild()
                                   : absl::OkStatus();
+}
+
+absl::Status FoldLoopImpl::Hold() {
+  held_ = commit_pending_;
+  // Letters wait no longer for that.
+  ASSIGN_OR_RETURN(const bool acknowledged,
+                   diverter_.Acknowledged(options_.poll_timeout_ms));
+  commit_pending_ = !acknowledged;
+  return absl::OkStatus();
 }
 
 // Moves the watermark towards `watermark` and commits; leaves commit_pending_
@@ -263,6 +288,9 @@ absl::Status FoldLoopImpl::Commit(EventTime watermark) {
                                                   progress_->positions()));
   commit_pending_ = false;
   held_ = false;
+  hold_until_.reset();
+  // A build still ends for it.
+  if (!parts_.store->building()) saw_future_ = false;
   held_records_ = 0;
   next_build_commit_ = After(now, options_.build_commit_interval_ms);
   advanced_ = false;

@@ -137,7 +137,7 @@ class LoopTest : public ::testing::Test {
 
   FakeKafka kafka_;
   StandingClock clock_;
-  FoldLoopOptions options_{.poll_timeout_ms = 0};
+  FoldLoopOptions options_{.poll_timeout_ms = 0, .max_commit_hold_ms = 0};
   int64_t stamp_ms_ = 1'000;
   std::unique_ptr<TestPipeline> test_;
   const std::unique_ptr<SpillFiles> spill_ = MakeMemorySpill();

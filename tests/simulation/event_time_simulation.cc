@@ -178,6 +178,7 @@ absl::Status EventTimeSimulation::OpenLoop() {
   parts.spill = spill_.get();
   parts.clock = &clock_;
   loop_options_.max_poll_records = 1 + static_cast<int>(Below(8));
+  loop_options_.max_commit_hold_ms = static_cast<int64_t>(Below(2) * Below(50));
   ASSIGN_OR_RETURN(loop_, FoldLoop::Create(parts, loop_options_));
   return loop_->Start();
 }

@@ -158,6 +158,7 @@ absl::Status PipelineSimulation::TryOpen() {
   FoldLoopOptions options;
   options.max_poll_records = 1 + static_cast<int>(Below(8));
   options.poll_timeout_ms = 0;
+  options.max_commit_hold_ms = static_cast<int64_t>(Below(2) * Below(50));
   options.metadata_interval_ms = kMetadataIntervalMs;
   options.build_commit_interval_ms =
       1 + static_cast<int64_t>(Below(kMaxBuildCommitMs));

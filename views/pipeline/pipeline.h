@@ -22,8 +22,8 @@
 
 namespace tidegate {
 
-inline constexpr size_t kMaxCommitKeys = 16 << 10;
-inline constexpr size_t kMaxCommitBytes = 4u << 20;
+inline constexpr size_t kMaxCommitKeys = 64 << 10;
+inline constexpr size_t kMaxCommitBytes = 16u << 20;
 
 // In a build nobody waits for a commit, and each is a checkpoint of its own.
 inline constexpr size_t kMaxBuildCommitKeys = kMaxCachedKeys / 2;
