@@ -36,6 +36,14 @@ bool BuildRows::Next(absl::string_view* key,
   return true;
 }
 
+void BuildRows::AddKeysTo(KeyFilter* filter) const {
+  for (const Row& row : rows_) {
+    if (!row.exists) continue;
+    filter->Add(
+        RowKeyHash(absl::string_view(bytes_).substr(row.begin, row.key_size)));
+  }
+}
+
 size_t BuildRows::bytes() const {
   return bytes_.capacity() + rows_.capacity() * sizeof(Row);
 }

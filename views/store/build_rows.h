@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "views/store/commit.h"
+#include "views/store/key_filter.h"
 #include "views/store/recovery.h"
 #include "views/store/store.h"
 
@@ -30,6 +31,8 @@ class BuildRows final : public RowSource {
   bool empty() const { return rows_.empty(); }
   size_t bytes() const;
   const RowCountChanges& counted() const { return counted_; }
+  // Adds the keys of all rows that are stored, as RowKeyHash() has them.
+  void AddKeysTo(KeyFilter* filter) const;
 
  private:
   struct Row {

@@ -58,6 +58,16 @@ class BuildTest : public testing::Test {
     return RowsOf(*store_->HeadView(), kView);
   }
 
+  // The row that a fold would find; "none" if there is none.
+  std::string Found(absl::string_view key) {
+    bool has_row = false;
+    absl::string_view row;
+    absl::string_view state;
+    const absl::StatusOr<bool> found =
+        store_->Lookup(kView, key, &has_row, &row, &state);
+    return *found && has_row ? std::string(row) : "none";
+  }
+
   SimulatedStore disk_;
   MaterializedStoreOptions options_ = {.build = true};
   StorePolicy policy_;
@@ -88,9 +98,24 @@ TEST_F(BuildTest, ACommitIsDurableWithItsPositionsAndInNoLog) {
   EXPECT_THAT(Rows(), ElementsAre(Pair("a", "1"), Pair("b", "2")));
 }
 
+TEST_F(BuildTest, AFoldFindsWhatWasBuilt) {
+  EXPECT_EQ(Found("a"), "none");
+  Build("a", "1", 10);
+  Build("b", "2", 20);
+  Build("a", "3", 30);
+  EXPECT_EQ(Found("a"), "3");
+  EXPECT_EQ(Found("b"), "2");
+  EXPECT_EQ(Found("c"), "none");
+  TG_ASSERT_OK(store_->FinishBuild());
+  EXPECT_EQ(Found("a"), "3");
+  Append("c", "4", 40);
+  EXPECT_EQ(Found("c"), "4");
+}
+
 TEST_F(BuildTest, AnInterruptedBuildGoesOn) {
   Build("a", "1", 10);
   Crash();
+  EXPECT_EQ(Found("a"), "1");
   EXPECT_TRUE(store_->building());
   EXPECT_EQ(store_->incarnations().back().first_seq, Seq(2));
   Build("b", "2", 20);

@@ -1,6 +1,7 @@
 #include "views/store/materialized_store.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -35,7 +36,9 @@ class LogStructuredStore : public MaterializedStore {
         log_marks_(std::move(state.log_marks)),
         log_trimmed_(state.log_trimmed),
         tail_(std::move(state.tail)),
-        since_(state.uncheckpointed_since) {}
+        since_(state.uncheckpointed_since) {
+    if (building && version_->head == Seq(0)) build_keys_.emplace();
+  }
 
   absl::StatusOr<std::shared_ptr<const Commit>> Append(
       CommitBuilder* builder, ProcessingTime now, int64_t first_record_ms,
@@ -56,7 +59,9 @@ class LogStructuredStore : public MaterializedStore {
   bool CheckpointDue(ProcessingTime now) const override;
   absl::Status Checkpoint(ProcessingTime now) override;
 
-  Seq head() const override { return Current()->head; }
+  Seq head() const override {
+    return Current()->head;
+  }
   Seq checkpoint_seq() const override { return Current()->base_seq; }
   Positions positions() const override {
     MutexLock lock(&mutex_);
@@ -108,6 +113,9 @@ class LogStructuredStore : public MaterializedStore {
   const std::shared_ptr<LogPins> pins_ = std::make_shared<LogPins>();
   std::string lookup_scratch_;  // fold thread
   std::string lookup_row_;      // fold thread
+  // Fold thread. In a build that began with nothing: the keys of all rows, so
+  // that a new one is not looked for.
+  std::optional<KeyFilter> build_keys_;
 
   Mutex append_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   // Runs with commits up to here belong to a checkpoint that is being written.
@@ -177,6 +185,7 @@ absl::Status LogStructuredStore::AppendBuild(BuildRows* rows,
   RETURN_IF_ERROR_CTX(store_->Checkpoint(rows, EncodeCheckpointRecord(record)),
                       absl::StrCat("build seq=", record.seq.value()));
   Failpoint("build.after_checkpoint");
+  if (build_keys_.has_value()) rows->AddKeysTo(&*build_keys_);
   auto next = std::make_shared<StoreVersion>();
   next->base = store_->Snapshot();
   next->base_seq = next->head = record.seq;
@@ -193,6 +202,7 @@ absl::Status LogStructuredStore::AppendBuild(BuildRows* rows,
 absl::Status LogStructuredStore::FinishBuild() {
   if (!building()) return absl::OkStatus();
   RETURN_IF_ERROR_CTX(NoteBuilt(store_), "the end of a build");
+  build_keys_.reset();
   build_.Finish();
   return absl::OkStatus();
 }
@@ -202,6 +212,10 @@ absl::StatusOr<bool> LogStructuredStore::Lookup(ViewId view,
                                                 bool* has_row,
                                                 absl::string_view* row,
                                                 absl::string_view* state) {
+  if (build_keys_.has_value()) {
+    EncodeRowKey(view, key, &lookup_scratch_);
+    if (!build_keys_->MayContain(RowKeyHash(lookup_scratch_))) return false;
+  }
   // Copied out, so that the version is not held until the next call.
   const Version version = Current();
   StoredEntry entry;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "base/coding.h"
 #include "base/status_macros.h"
@@ -54,6 +55,10 @@ size_t OverlayBytes(const OverlayRuns& runs) {
   size_t bytes = 0;
   for (const auto& run : runs) bytes += run->bytes();
   return bytes;
+}
+
+uint64_t RowKeyHash(absl::string_view row_key) {
+  return absl::Hash<absl::string_view>()(row_key);
 }
 
 void EncodeRowKey(ViewId view, absl::string_view key, std::string* out) {

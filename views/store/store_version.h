@@ -3,6 +3,7 @@
 #define TIDEGATE_VIEWS_STORE_STORE_VERSION_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -32,6 +33,9 @@ size_t OverlayBytes(const OverlayRuns& runs);
 // A row's key in the store: its view, big-endian, then the memcomparable key.
 inline constexpr size_t kRowKeyPrefixBytes = 4;
 void EncodeRowKey(ViewId view, absl::string_view key, std::string* out);
+
+// Of such a key, for a KeyFilter; the same only within one process.
+uint64_t RowKeyHash(absl::string_view row_key);
 
 // What is stored for a key; false if nothing. The entry borrows from `version`
 // or from `scratch`.
