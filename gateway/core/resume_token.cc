@@ -9,6 +9,8 @@ namespace tidegate {
 namespace {
 
 constexpr char kFormat = 1;
+// Of a token outside a snapshot.
+constexpr size_t kUsualTokenBytes = 64;
 constexpr uint64_t kHasSnapshot = 1;
 constexpr uint64_t kAllSent = 2;
 constexpr size_t kChecksumBytes = 8;
@@ -62,7 +64,9 @@ absl::string_view ResetCauseName(ResetCause cause) {
 }
 
 std::string EncodeToken(const ResumeToken& token) {
-  std::string out(1, kFormat);
+  std::string out;
+  out.reserve(kUsualTokenBytes);
+  out.push_back(kFormat);
   PutFixed64LittleEndian(&out, token.view_hash);
   PutVarint64(&out, token.view_version);
   PutFixed64LittleEndian(&out, token.filter_hash);

@@ -1,11 +1,13 @@
 #include "gateway/grpc/call.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gateway/grpc/status.h"
+#include "grpc/slice.h"
 #include "grpcpp/support/slice.h"
 
 namespace tidegate {
@@ -26,6 +28,17 @@ grpc::Slice OwnSlice(std::string bytes) {
   return OwningSlice(std::make_shared<const std::string>(std::move(bytes)));
 }
 
+// Both parts in a piece of memory of its own.
+grpc::Slice CopiedSlice(const Message& message) {
+  grpc_slice slice = grpc_slice_malloc(message.size());
+  uint8_t* to = GRPC_SLICE_START_PTR(slice);
+  if (message.shared != nullptr) {
+    to = std::copy(message.shared->begin(), message.shared->end(), to);
+  }
+  std::copy(message.own.begin(), message.own.end(), to);
+  return {slice, grpc::Slice::STEAL_REF};
+}
+
 std::string Flatten(const grpc::ByteBuffer& buffer) {
   std::string flat;
   std::vector<grpc::Slice> slices;
@@ -44,11 +57,13 @@ std::string PeerAddress(absl::string_view peer) {
 }
 
 grpc::ByteBuffer ToByteBuffer(Message message) {
-  if (message.shared == nullptr || message.size() <= kMaxCopyBytes) {
-    const grpc::Slice slice = message.shared == nullptr
-                                  ? OwnSlice(std::move(message.own))
-                                  : grpc::Slice(message.Flat());
-    return grpc::ByteBuffer(&slice, 1);
+  if (message.size() <= kMaxCopyBytes) {
+    const grpc::Slice slice = CopiedSlice(message);
+    return {&slice, 1};
+  }
+  if (message.shared == nullptr) {
+    const grpc::Slice slice = OwnSlice(std::move(message.own));
+    return {&slice, 1};
   }
   const grpc::Slice slices[] = {OwningSlice(std::move(message.shared)),
                                 OwnSlice(std::move(message.own))};

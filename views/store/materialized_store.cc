@@ -1,6 +1,7 @@
 #include "views/store/materialized_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -36,6 +37,8 @@ class LogStructuredStore : public MaterializedStore {
         log_marks_(std::move(state.log_marks)),
         log_trimmed_(state.log_trimmed),
         tail_(std::move(state.tail)),
+        head_(version_->head.value()),
+        resumable_from_(log_trimmed_.value()),
         since_(state.uncheckpointed_since) {
     if (building && version_->head == Seq(0)) build_keys_.emplace();
   }
@@ -60,7 +63,7 @@ class LogStructuredStore : public MaterializedStore {
   absl::Status Checkpoint(ProcessingTime now) override;
 
   Seq head() const override {
-    return Current()->head;
+    return Seq(head_.load(std::memory_order_acquire));
   }
   Seq checkpoint_seq() const override { return Current()->base_seq; }
   Positions positions() const override {
@@ -75,8 +78,7 @@ class LogStructuredStore : public MaterializedStore {
   absl::StatusOr<std::vector<std::shared_ptr<const Commit>>> ReadLog(
       Seq after, size_t max_bytes) const override;
   Seq resumable_from() const override {
-    MutexLock lock(&mutex_);
-    return log_trimmed_;
+    return Seq(resumable_from_.load(std::memory_order_acquire));
   }
   std::vector<Incarnation> incarnations() const override {
     return incarnations_;
@@ -97,6 +99,11 @@ class LogStructuredStore : public MaterializedStore {
   Version Current() const {
     MutexLock lock(&mutex_);
     return version_;
+  }
+  // With version_ and log_trimmed_ as they are now.
+  void ShowPositions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    head_.store(version_->head.value(), std::memory_order_release);
+    resumable_from_.store(log_trimmed_.value(), std::memory_order_release);
   }
   Version Freeze(ProcessingTime now, CheckpointRecord* record);
   absl::Status WriteCheckpoint(const StoreVersion& frozen,
@@ -131,6 +138,10 @@ class LogStructuredStore : public MaterializedStore {
   LogMarks log_marks_ ABSL_GUARDED_BY(mutex_);
   Seq log_trimmed_ ABSL_GUARDED_BY(mutex_);
   CommitTail tail_ ABSL_GUARDED_BY(mutex_);
+  // What is in version_ and log_trimmed_, for those who only ask: subscribers
+  // do several times a message. Never ahead of them.
+  std::atomic<uint64_t> head_;
+  std::atomic<uint64_t> resumable_from_;
   // When the first commit after the checkpoint was made; none if there is none.
   std::optional<ProcessingTime> since_ ABSL_GUARDED_BY(mutex_);
 };
@@ -162,6 +173,7 @@ absl::StatusOr<std::shared_ptr<const Commit>> LogStructuredStore::Append(
   log_marks_.Add(seq, now, commit->record().size());
   tail_.Add(commit);
   if (!since_.has_value()) since_ = now;
+  ShowPositions();
   return commit;
 }
 
@@ -196,6 +208,7 @@ absl::Status LogStructuredStore::AppendBuild(BuildRows* rows,
   positions_ = positions;
   row_counts_ = std::move(record.row_counts);
   log_trimmed_ = record.log_trimmed;
+  ShowPositions();
   return absl::OkStatus();
 }
 
@@ -297,6 +310,7 @@ void LogStructuredStore::Thaw(const CheckpointRecord* published) {
   since_ = since_frozen_;
   log_trimmed_ = published->log_trimmed;
   log_marks_.Trim(log_trimmed_);
+  ShowPositions();
 }
 
 absl::Status LogStructuredStore::Checkpoint(ProcessingTime now) {
