@@ -132,6 +132,7 @@ void Checker::OnConnect(const HistoryEvent& event) {
   CheckNothingPending(event.line, "a new stream");
   if (!first) was_away_ = true;
   if (!event.subject.empty()) subject_ = event.subject;
+  keyed_ = event.keyed;
   if (drained_token_.has_value() && *drained_token_ != event.token) {
     Violation(event.line, "drain",
               "the stream after a drain does not start at the drain's token");
@@ -313,16 +314,21 @@ void Checker::OnProgress(const HistoryEvent& event) {
   }
   CheckRanges(event);
   just_resumed_ = false;
-  ApplyBatch();
+  ApplyBatch(event);
   CheckWatermark(event);
   CheckFinalHasWatermark(event.line);
   Remember(event.token);
   NoteState(event.line);
 }
 
-void Checker::ApplyBatch() {
+void Checker::ApplyBatch(const HistoryEvent& progress) {
   counts_.deltas += static_cast<int64_t>(pending_.size());
-  const bool knows_all_rows = counts_.snapshots > 0;
+  uint64_t commits = 0;
+  for (const HistoryRange& range : progress.ranges) {
+    if (range.to > range.from) commits += range.to - range.from;
+  }
+  const bool was_far_behind = keyed_ && commits > kKeyedCatchUpCommits;
+  const bool knows_all_rows = counts_.snapshots > 0 && !was_far_behind;
   for (const HistoryEvent& change : pending_) {
     if (change.kind == Kind::kUpsert) {
       CheckFinality(change);

@@ -83,6 +83,9 @@ class Checker {
   // Tokens whose positions are remembered; a resume from an older one is not
   // checked for its position.
   static constexpr size_t kMaxTokens = 1 << 16;
+  // A client with keys that was further behind is told of its keys as they
+  // are: also that rows are gone which it never had.
+  static constexpr uint64_t kKeyedCatchUpCommits = 256;
 
  private:
   void Violation(int line, absl::string_view invariant, absl::string_view what);
@@ -101,7 +104,7 @@ class Checker {
   // Pending changes without their range: they must not be there.
   void CheckNothingPending(int line, absl::string_view what);
   void StartOver();
-  void ApplyBatch();
+  void ApplyBatch(const HistoryEvent& progress);
   // Null: there is no such row.
   void SetRow(const std::string& key, const HistoryEvent* upsert);
   void NoteState(int line);
@@ -113,6 +116,7 @@ class Checker {
   std::vector<std::string> violations_;
 
   std::string subject_;
+  bool keyed_ = false;
   bool connected_ = false;
   bool in_snapshot_ = false;
   // Where the snapshot began, if known. One that ends elsewhere has moved on

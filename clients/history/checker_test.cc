@@ -12,6 +12,7 @@
 namespace tidegate {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -101,6 +102,19 @@ TEST(CheckerTest, EmptySnapshotAndUnfinishedEndAreFine) {
   EXPECT_THAT(Check({Connect(), Upsert(1, 1), Connect(), Upsert(1, 1), End(3)})
                   .violations(),
               IsEmpty());
+}
+
+TEST(CheckerTest, AClientWithKeysThatWasFarBehindHearsOfRowsItNeverHad) {
+  const std::string keyed =
+      R"({"marker":"connect","view":"v","keys":[{"k":1}],"resume":null})";
+  EXPECT_THAT(Check({keyed, End(5), Deleted(1), Progress(5, 262)}).violations(),
+              IsEmpty());
+  for (const Lines& lines :
+       {Lines{keyed, End(5), Deleted(1), Progress(5, 261)},
+        Lines{Connect(), End(5), Deleted(1), Progress(5, 262)}}) {
+    EXPECT_THAT(Check(lines).violations(),
+                Contains(HasSubstr("a row that was not there is gone")));
+  }
 }
 
 TEST(CheckerTest, SnapshotIsResumedInTheMiddle) {

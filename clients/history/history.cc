@@ -137,6 +137,7 @@ absl::Status ReadConnect(const object& line, HistoryEvent* event) {
   for (const char* filter : {"keys", "key_prefix", "where"}) {
     element value;
     if (line[filter].get(value)) continue;
+    if (absl::string_view(filter) == "keys") event->keyed = true;
     absl::StrAppend(&event->subject, " ", std::string(simdjson::minify(value)));
   }
   return ReadPosition(line, event);

@@ -51,6 +51,7 @@ struct HistoryEvent {
   int line = 0;
   // What is subscribed to: the view, and which rows if not all. Connect only.
   std::string subject;
+  bool keyed = false;  // connect: of single keys
   // Connect: the token resumed from, empty for a fresh start. Else: the token
   // that stands for everything up to here; empty if there was none.
   std::string token;
