@@ -1,0 +1,1 @@
+"""A suite that every client of Tidegate must pass; see README.md."""

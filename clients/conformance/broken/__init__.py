@@ -1,0 +1,1 @@
+"""The suite's own client, and what can be wrong with one."""

@@ -1,0 +1,50 @@
+"""The drivers that are put through the suite: one entry each."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from conformance.contract import ROOT
+from conformance.driver import DriverSpec
+
+# The variable is for trying what was built elsewhere, as in tests/system.
+_TIDEGATE = Path(
+    os.environ.get("TIDEGATE_BINARY", ROOT / "build" / "release" / "tidegate")
+)
+_BUILT = _TIDEGATE.parent
+HISTORY_CHECKER = _BUILT / "history_checker"
+
+# The suite's own client; with --broken FAULT it has that fault.
+OWN = DriverSpec(
+    "own",
+    (sys.executable, "-m", "conformance.broken.client"),
+    environment={"PYTHONPATH": str(ROOT / "clients")},
+)
+
+
+def _yours() -> tuple[DriverSpec, ...]:
+    """A driver that is not one of ours: its command is in the environment."""
+    command = shlex.split(os.environ.get("TIDEGATE_DRIVER", ""))
+    if not command:
+        return ()
+    command[0] = shutil.which(command[0]) or command[0]
+    return (DriverSpec("yours", tuple(command)),)
+
+
+DRIVERS = (
+    *_yours(),
+    OWN,
+    DriverSpec(
+        "tidegate_watch",
+        (str(_TIDEGATE), "watch"),
+        session=False,
+        mirror=False,
+        commands=False,
+        names_codes=False,
+        usage_exit=2,
+        # The C++ client does not look at RetryInfo.
+        fails=("retry_delay",),
+    ),
+)

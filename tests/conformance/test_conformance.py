@@ -1,0 +1,162 @@
+"""Every client's driver is put through every scenario; see
+clients/conformance/README.md."""
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from conformance.broken.faults import FAULTS
+from conformance.contract import ROOT
+from conformance.driver import DriverSpec
+from conformance.drivers import DRIVERS, HISTORY_CHECKER, OWN
+from conformance.failed import Failed
+from conformance.scenario import Scenario, play_to
+from conformance.scenarios import SCENARIOS
+
+# Most of a scenario is waiting.
+_AT_ONCE = 6
+_PATIENCE_S = 30
+# A fault that makes the client stand still costs this much.
+_PATIENCE_WITH_BROKEN_S = 3
+# Of the suite's own client, when it has a fault that nobody meant.
+_EXIT_CRASHED = 70
+
+Case = tuple[DriverSpec, bool, Scenario]  # whether in a session
+Players = dict[str, Future[None]]
+
+
+def _case(spec: DriverSpec, in_session: bool, scenario: Scenario) -> Any:
+    way = "session" if in_session else "stream"
+    marks = []
+    if scenario.name in spec.fails:
+        marks.append(pytest.mark.xfail(raises=Failed, strict=True))
+    return pytest.param(
+        (spec, in_session, scenario),
+        id=f"{spec.name}-{way}-{scenario.name}",
+        marks=marks,
+    )
+
+
+def _broken_case(fault: str) -> Any:
+    scenario = SCENARIOS[FAULTS[fault]]
+    broken = replace(OWN, command=(*OWN.command, "--broken", fault))
+    return pytest.param((broken, scenario.only_sessions, scenario), id=fault)
+
+
+_CASES = [
+    _case(spec, in_session, scenario)
+    for spec in DRIVERS
+    for in_session in (False, True)
+    for scenario in SCENARIOS.values()
+    if scenario.is_for(spec, in_session)
+]
+_BROKEN_CASES = [_broken_case(fault) for fault in FAULTS]
+
+
+def _case_of(item: pytest.Function) -> Case:
+    return cast(Case, item.callspec.params["case"])
+
+
+def _player(
+    item: pytest.Function, directory: Path
+) -> Callable[[], None]:
+    spec, in_session, scenario = _case_of(item)
+    broken = item.originalname == "test_a_broken_client_fails"
+    patience_s = _PATIENCE_WITH_BROKEN_S if broken else _PATIENCE_S
+
+    def play() -> None:
+        own = directory / re.sub(r"\W", "_", item.name)
+        own.mkdir()
+        play_to(spec, scenario, in_session, HISTORY_CHECKER, own, patience_s)
+
+    return play
+
+
+def _timed(item: pytest.Function) -> bool:
+    return _case_of(item)[2].timed
+
+
+@pytest.fixture(scope="session")
+def players(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Players]:
+    """All the chosen cases, under way: several at once, and then, one after
+    the other, those in which a busy machine could be taken for the client."""
+    assert HISTORY_CHECKER.exists(), f"{HISTORY_CHECKER} is not built"
+    directory = tmp_path_factory.mktemp("conformance")
+    items = [
+        item
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.path == Path(__file__)
+        and hasattr(item, "callspec")
+    ]
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    alone = ThreadPoolExecutor(1)
+    players = {
+        item.name: pool.submit(_player(item, directory))
+        for item in items
+        if not _timed(item)
+    }
+    alone.submit(lambda: [player.exception() for player in players.values()])
+    players |= {
+        item.name: alone.submit(_player(item, directory))
+        for item in items
+        if _timed(item)
+    }
+    yield players
+    for each in (pool, alone):
+        each.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("case", _CASES)
+def test_scenario(
+    case: Case,
+    request: pytest.FixtureRequest,
+    players: Players,
+) -> None:
+    program = Path(case[0].command[0])
+    assert program.exists(), f"{program} is not built"
+    players[request.node.name].result()
+
+
+@pytest.mark.parametrize("case", _BROKEN_CASES)
+def test_a_broken_client_fails(
+    case: Case,
+    request: pytest.FixtureRequest,
+    players: Players,
+) -> None:
+    with pytest.raises(Failed) as failed:
+        players[request.node.name].result()
+    assert failed.value.exit_status != _EXIT_CRASHED, failed.value
+
+
+def test_every_fault_is_one_that_the_client_knows() -> None:
+    text = "".join(
+        path.read_text()
+        for path in (ROOT / "clients/conformance/broken").glob("*.py")
+        if path.name != "faults.py"
+    )
+    known = set(re.findall(r'_fault [!=]= "(\w+)"', text))
+    known |= set(re.findall(r'\bfault == "(\w+)"', text))
+    # Those that are put together.
+    known |= {
+        "treats_left_as_nothing", "treats_deleted_as_nothing",
+        "hides_watermark",
+    }  # fmt: skip
+    assert known == set(FAULTS)
+
+
+def test_the_page_tells_of_every_scenario() -> None:
+    page = (ROOT / "clients/conformance/README.md").read_text()
+    told = set(re.findall(r"`(\w+)`", page))
+    untold = [
+        name
+        for name in SCENARIOS
+        if not any(name == each or name.startswith(each + "_") for each in told)
+    ]
+    assert untold == []
