@@ -1,0 +1,236 @@
+"""A local copy of a subscription's rows, safe to read from several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar, overload
+
+from tidegate._events import (
+    Change,
+    ChangeKind,
+    Changes,
+    Connected,
+    Finality,
+    Key,
+    KeyLike,
+    KeysApplied,
+    Position,
+    Reset,
+    RowT,
+    Snapshot,
+    SnapshotEnd,
+    WatchEvent,
+)
+from tidegate.view import View
+
+DefaultT = TypeVar("DefaultT")
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorState(Generic[RowT]):
+    """All rows of one moment."""
+
+    rows: dict[Key, RowT]
+    finality: dict[Key, Finality]  # of rows in windows
+    position: Position | None
+    watermark: datetime | None
+    complete: bool
+
+
+class Mirror(Generic[RowT]):
+    """Rows by key, as of `position`: what the events so far come to.
+
+    Every call sees the state after one whole batch, never half a commit; for
+    several calls at one position there are `locked` and `copy`.
+
+    *Before the first snapshot's end, and from a reset to the end of the
+    snapshot that follows it, the mirror is empty and `complete` is False.* A
+    snapshot's rows are shown all at once, at its end. While the connection is
+    lost, the mirror stays as it was. One that began with another process's
+    token has only what came since, and is not complete before a reset.
+
+    Keys are values where the view has one key column, else tuples in the view's
+    order; to look up, a dictionary or a <View>Key will do too. Rows belong to
+    the mirror: do not change them.
+    """
+
+    def __init__(self, view: View[RowT], *, resumed: bool = False) -> None:
+        self._view = view
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._rows: dict[Key, RowT] = {}
+        self._finality: dict[Key, Finality] = {}
+        # Of a snapshot that has not ended.
+        self._staged_rows: dict[Key, RowT] = {}
+        self._staged_finality: dict[Key, Finality] = {}
+        self._lacks_rows = resumed  # of the time before another's token
+        self._complete = False
+        self._ended = False
+        self._position: Position | None = None
+        self._watermark: datetime | None = None
+
+    @property
+    def view(self) -> View[RowT]:
+        return self._view
+
+    @property
+    def complete(self) -> bool:
+        """Holds all rows of the subscription, as of `position`."""
+        with self._lock:
+            return self._complete
+
+    @property
+    def position(self) -> Position | None:
+        with self._lock:
+            return self._position
+
+    @property
+    def watermark(self) -> datetime | None:
+        with self._lock:
+            return self._watermark
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._rows)
+
+    def __contains__(self, key: KeyLike) -> bool:
+        return self.get(key) is not None
+
+    def __getitem__(self, key: KeyLike) -> RowT:
+        normal = self._view.normalize_key(key)
+        with self._lock:
+            return self._rows[normal]
+
+    @overload
+    def get(self, key: KeyLike) -> RowT | None: ...
+    @overload
+    def get(self, key: KeyLike, default: DefaultT) -> RowT | DefaultT: ...
+    def get(
+        self, key: KeyLike, default: DefaultT | None = None
+    ) -> RowT | DefaultT | None:
+        normal = self._view.normalize_key(key)
+        with self._lock:
+            return self._rows.get(normal, default)
+
+    def finality(self, key: KeyLike) -> Finality:
+        """What the server said of the row when it sent it; KeyError."""
+        normal = self._view.normalize_key(key)
+        with self._lock:
+            self._rows[normal]
+            return self._finality.get(normal, Finality.NONE)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.keys())
+
+    def keys(self) -> list[Key]:
+        with self._lock:
+            return list(self._rows)
+
+    def values(self) -> list[RowT]:
+        with self._lock:
+            return list(self._rows.values())
+
+    def items(self) -> list[tuple[Key, RowT]]:
+        with self._lock:
+            return list(self._rows.items())
+
+    def copy(self) -> MirrorState[RowT]:
+        """All of it, at one position."""
+        with self._lock:
+            return MirrorState(
+                dict(self._rows),
+                dict(self._finality),
+                self._position,
+                self._watermark,
+                self._complete,
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[Mirror[RowT]]:
+        """Nothing changes within the `with` block; the stream waits for it."""
+        with self._lock:
+            yield self
+
+    def wait_complete(self, timeout_s: float | None = None) -> bool:
+        """Blocks until `complete`; False if time runs out or the stream ends.
+
+        Another thread has to read the events (`start`).
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._complete or self._ended, timeout_s
+            )
+            return self._complete
+
+    # Feeding: by its subscription alone.
+
+    def apply(self, event: WatchEvent[RowT]) -> None:
+        with self._lock:
+            match event:
+                case Connected(resumed_from=b"") | Reset():
+                    self._forget()
+                case Snapshot():
+                    for change in event.changes:
+                        self._put(
+                            change, self._staged_rows, self._staged_finality
+                        )
+                case SnapshotEnd():
+                    self._show_snapshot()
+                    self._move(event.position, event.watermark)
+                case Changes():
+                    for change in event.changes:
+                        self._put(change, self._rows, self._finality)
+                    self._move(event.position, event.watermark)
+                case KeysApplied():
+                    for key in event.removed:
+                        self._rows.pop(key, None)
+                        self._finality.pop(key, None)
+
+    def end(self) -> None:
+        """Nothing will come any more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _forget(self) -> None:
+        self._rows = {}
+        self._finality = {}
+        self._staged_rows = {}
+        self._staged_finality = {}
+        self._lacks_rows = False
+        self._complete = False
+        self._position = None
+        self._watermark = None
+
+    def _show_snapshot(self) -> None:
+        self._rows = self._staged_rows
+        self._finality = self._staged_finality
+        self._staged_rows = {}
+        self._staged_finality = {}
+        self._complete = not self._lacks_rows
+        self._changed.notify_all()
+
+    def _move(self, position: Position, watermark: datetime | None) -> None:
+        self._position = position
+        if watermark is not None:
+            self._watermark = watermark
+
+    @staticmethod
+    def _put(
+        change: Change[RowT],
+        rows: dict[Key, RowT],
+        finality: dict[Key, Finality],
+    ) -> None:
+        if change.kind is ChangeKind.UPSERT:
+            assert change.row is not None
+            rows[change.key] = change.row
+        else:
+            rows.pop(change.key, None)
+        if change.finality is Finality.NONE:
+            finality.pop(change.key, None)
+        else:
+            finality[change.key] = change.finality

@@ -1,0 +1,208 @@
+"""What a subscription does next: attempts, waits, drains, failures."""
+
+import random
+from typing import Any
+
+import pytest
+import tally
+from tally import delta, drain, end, upsert
+
+import tidegate
+from tidegate import Backoff, Disconnected, Drain, Limits
+from tidegate._backoff import Retries, backoff_s
+from tidegate._lifecycle import Leave, Open, Read, Wait
+from tidegate._subscription_core import (
+    Emit,
+    Subject,
+    SubscriptionCore,
+    subject_of,
+)
+from tidegate.errors import Code, rpc_error
+
+
+def make_core(**backoff: Any) -> SubscriptionCore[Any]:
+    subject = Subject(view="tally", where="n > 0", min_interval_s=1.5)
+    retries = Retries(Backoff(seed=1, **backoff))
+    return SubscriptionCore(subject, tally.TALLY, b"", retries, Limits())
+
+
+def events(core: SubscriptionCore[Any]) -> list[Any]:
+    """What is to be handed over now; then comes something else."""
+    found = []
+    while isinstance(step := core.step(), Emit):
+        found.append(step.event)
+    return found
+
+
+def open_(core: SubscriptionCore[Any]) -> bytes:
+    """Opens a stream; the token that it resumes from."""
+    assert isinstance(core.step(), Open)
+    token = core.opened().resume_token
+    assert isinstance(core.step(), Read)
+    return token
+
+
+def wait_of(core: SubscriptionCore[Any]) -> float:
+    """The wait that comes next, told and done."""
+    (event,) = events(core)
+    assert isinstance(event, Disconnected)
+    step = core.step()
+    assert isinstance(step, Wait)
+    assert step.seconds == event.retry_after_s
+    core.waited()
+    return step.seconds
+
+
+def test_the_request_says_what_is_wanted() -> None:
+    request = make_core().opened()
+    assert (request.view, request.where) == ("tally", "n > 0")
+    assert request.min_interval.ToMilliseconds() == 1500
+    assert not request.HasField("progress_interval")
+
+
+def test_it_resumes_where_it_was_cut() -> None:
+    core = make_core()
+    assert open_(core) == b""
+    core.received(end(5, upsert("a")))
+    assert core.token == b"", "nothing is handed over yet"
+    assert len(events(core)) == 3
+    assert core.token == b"t5"
+    core.received(delta(5, 6))
+    core.ended(rpc_error(Code.UNAVAILABLE, "cut"))
+    _, lost = events(core)
+    assert (lost.error.code, lost.error.detail) == (Code.UNAVAILABLE, "cut")
+    core.waited()
+    assert open_(core) == b"t6"
+
+
+def test_the_mirror_is_never_ahead_of_the_events() -> None:
+    core = make_core()
+    core.opened()
+    core.received(end(5, upsert("a")))
+    seen = []
+    while isinstance(core.step(), Emit):
+        seen.append(len(core.mirror))
+    assert seen == [0, 0, 1]
+
+
+def test_waits_grow_and_start_again_once_a_response_has_come() -> None:
+    core = make_core(min_s=1, max_s=8)
+    waits = []
+    for _ in range(6):
+        open_(core)
+        core.ended(rpc_error(Code.UNAVAILABLE, "away"))
+        waits.append(wait_of(core))
+    for wait, whole in zip(waits, (1, 2, 4, 8, 8, 8), strict=True):
+        assert whole / 2 < wait <= whole
+    assert len(set(waits)) == len(waits)
+    open_(core)
+    core.received(end(5))
+    events(core)
+    core.ended(rpc_error(Code.UNAVAILABLE, "away"))
+    assert wait_of(core) <= 1
+
+
+def test_the_same_seed_waits_the_same() -> None:
+    def wait() -> float:
+        core = make_core()
+        open_(core)
+        core.ended(rpc_error(Code.UNAVAILABLE, "away"))
+        return wait_of(core)
+
+    assert wait() == wait()
+
+
+def test_the_wait_is_a_random_part_of_the_upper_half() -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    uniform = random.Random(seed).random
+    for failures in range(1, 2000):
+        whole = min(0.05 * 2 ** min(failures - 1, 50), 5)
+        wait = backoff_s(0.05, 5, failures, uniform())
+        assert whole / 2 < wait <= whole
+    assert backoff_s(0.05, 5, 3, 0.0) == 0.2
+    assert backoff_s(0.05, 5, 10**6, 0.5) == 3.75
+
+
+def test_a_refusals_own_delay_is_kept() -> None:
+    core = make_core()
+    open_(core)
+    core.ended(rpc_error(Code.RESOURCE_EXHAUSTED, "full", retry_after_s=30.0))
+    assert 30 <= wait_of(core) <= 33
+
+
+def test_a_drain_is_obeyed() -> None:
+    core = make_core()
+    open_(core)
+    core.received(end(5))
+    core.received(drain(b"d", 2000))
+    told = events(core)
+    assert isinstance(told[-1], Drain)
+    assert isinstance(core.step(), Leave)
+    core.left()
+    assert 2 <= wait_of(core) <= 2.2
+    assert open_(core) == b"d"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.ALREADY_EXISTS,
+        Code.PERMISSION_DENIED, Code.UNAUTHENTICATED,
+        Code.FAILED_PRECONDITION, Code.OUT_OF_RANGE, Code.UNIMPLEMENTED,
+    ],
+)  # fmt: skip
+def test_a_refusal_for_good_is_raised(code: Code) -> None:
+    core = make_core()
+    open_(core)
+    core.received(end(5))
+    core.ended(rpc_error(code, "no", view="tally"))
+    with pytest.raises(tidegate.RpcError) as raised:
+        events(core)
+    assert raised.value.code is code and raised.value.permanent
+    assert str(raised.value) == f'{code.name}: view "tally": no'
+    assert core.token == b"t5", "what had come was handed over before"
+
+
+def test_attempts_may_be_limited() -> None:
+    core = make_core(max_failed_attempts=2)
+    for _ in range(2):
+        open_(core)
+        core.ended(rpc_error(Code.UNAVAILABLE, "away"))
+        wait_of(core)
+    open_(core)
+    core.ended(rpc_error(Code.UNAVAILABLE, "away"))
+    with pytest.raises(tidegate.Unavailable):
+        core.step()
+
+
+def test_a_broken_promise_comes_after_what_was_told_before() -> None:
+    core = make_core()
+    open_(core)
+    core.received(end(5))
+    core.received(delta(6, 7))
+    assert isinstance(core.step(), Emit)
+    assert isinstance(core.step(), Emit)
+    for _ in range(2):
+        with pytest.raises(tidegate.BrokenPromise) as raised:
+            core.step()
+        assert raised.value.view == "tally"
+
+
+def test_no_keys_are_not_all_rows() -> None:
+    nothing: dict[str, Any] = {
+        "key_prefix": None, "where": "", "min_interval_s": 0,
+        "progress_interval_s": 0,
+    }  # fmt: skip
+    with pytest.raises(tidegate.InvalidKey, match="none"):
+        subject_of(tally.TALLY, keys=[], **nothing)
+    assert subject_of(tally.TALLY, keys=None, **nothing).keys == ()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"min_s": 0}, {"min_s": 2, "max_s": 1},
+              {"max_failed_attempts": -1}]
+)  # fmt: skip
+def test_a_backoff_that_makes_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Backoff(**wrong)
