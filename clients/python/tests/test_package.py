@@ -53,7 +53,7 @@ def test_the_versions_that_are_asked_for_are_what_generated_it() -> None:
 
 
 def test_types() -> None:
-    """mypy --strict on the package, the examples and the tests."""
+    """mypy --strict on the package, the examples and the driver."""
     _run(sys.executable, "-m", "mypy", "--cache-dir",
          str(_HERE.parents[1] / "build" / "mypy-cache"))  # fmt: skip
 
