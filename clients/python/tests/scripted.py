@@ -45,6 +45,17 @@ def say_and_hold(*responses: Any) -> Script:
     return script
 
 
+def say_and_note(gone: threading.Event, *responses: Any) -> Script:
+    """These responses; `gone` is set when the client has left."""
+
+    def script(_: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        context.add_callback(gone.set)
+        yield from responses
+        hold(context)
+
+    return script
+
+
 def refuse(code: grpc.StatusCode, details: bytes = b"") -> Script:
     def script(_: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         if details:

@@ -8,7 +8,15 @@ from typing import Any
 import grpc
 import pytest
 import tally
-from scripted import OPTIONS, ScriptedServer, hold, refuse, say, say_and_hold
+from scripted import (
+    OPTIONS,
+    ScriptedServer,
+    hold,
+    refuse,
+    say,
+    say_and_hold,
+    say_and_note,
+)
 from tally import TALLY, chunk, counts, delta, drain, end, upsert
 from test_session import drain as session_drain
 from test_session import failure, update
@@ -106,14 +114,16 @@ def test_it_survives_cuts() -> None:
 
 
 def test_a_drain_is_left_with_its_token() -> None:
+    gone = threading.Event()
     server = ScriptedServer(
-        say_and_hold(end(5), drain(b"d", 20)), say_and_hold(delta(5, 6))
+        say_and_note(gone, end(5), drain(b"d", 20)), say_and_hold(delta(5, 6))
     )
 
     async def test(client: Client) -> None:
         async with client.subscribe(TALLY) as subscription:
             lost = await until(subscription, Disconnected)
             assert lost.retry_after_s >= 0.02
+            assert await asyncio.to_thread(gone.wait, _WAIT_S)
             await until(subscription, Changes)
 
     run(server, test)
@@ -158,6 +168,44 @@ def test_a_backoff_that_is_cancelled_goes_on() -> None:
 
     run(server, test, _NEVER)
     assert len(server.asked) == 1, "no attempt before its time"
+
+
+def test_a_backoff_that_is_cancelled_is_not_begun_anew() -> None:
+    server = ScriptedServer(
+        refuse(grpc.StatusCode.UNAVAILABLE), say_and_hold(end(5))
+    )
+
+    async def test(client: Client) -> None:
+        async with client.subscribe(TALLY) as subscription:
+            await until(subscription, Disconnected)
+            while True:
+                try:
+                    event = await asyncio.wait_for(anext(subscription), 0.02)
+                except TimeoutError:
+                    continue
+                assert isinstance(event, Connected)
+                return
+
+    run(server, test, Backoff(min_s=0.2, max_s=0.2, seed=1))
+
+
+def test_of_a_client_that_is_closed() -> None:
+    server = ScriptedServer(say_and_hold(end(5)))
+
+    async def test(client: Client) -> None:
+        async with client.subscribe(TALLY) as subscription:
+            session = client.session()
+            await session.add_watch(TALLY)
+            await anext(subscription)
+            await client.close()
+            with pytest.raises(tidegate.Closed):
+                await until(subscription, Changes)
+            with pytest.raises(tidegate.Closed):
+                await anext(session)
+            with pytest.raises(tidegate.Closed):
+                await client.list_views()
+
+    run(server, test)
 
 
 def test_the_task_that_iterates_may_be_cancelled() -> None:

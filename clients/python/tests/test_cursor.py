@@ -230,3 +230,11 @@ def test_the_watermark_is_kept_over_a_resume() -> None:
     stream.cursor.begin_stream()
     with pytest.raises(tidegate.BrokenPromise, match="watermark"):
         stream.take(tally.at_watermark(delta(5, 6), 8))
+
+
+def test_who_starts_again_without_a_token_starts_anew() -> None:
+    stream = Stream()
+    stream.take(tally.at_watermark(chunk(upsert("a")), 9))
+    stream.cursor.begin_stream()
+    stream.take(tally.at_watermark(end(5), 8))
+    stream.take(tally.at_watermark(delta(5, 6), 8))

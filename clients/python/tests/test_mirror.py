@@ -129,6 +129,13 @@ def test_with_anothers_token_it_is_not_complete_before_a_reset() -> None:
     assert counts(mirrored.mirror) == {} and mirrored.mirror.complete
 
 
+def test_nor_after_the_rest_of_anothers_snapshot() -> None:
+    mirrored = Mirrored(b"elsewhere")
+    mirrored.take(chunk(upsert("b")), end(5))
+    assert counts(mirrored.mirror) == {"b": 1}
+    assert not mirrored.mirror.complete
+
+
 def test_keys_removed_go_with_their_answer(held: Mirrored) -> None:
     held.mirror.apply(KeysApplied(request=1, removed=("a", "x")))
     assert counts(held.mirror) == {"b": 2}

@@ -148,6 +148,16 @@ def test_removed_keys_leave_the_mirror_with_their_answer() -> None:
     assert tally.counts(watch.mirror) == {"b": 1, "c": 1}
 
 
+def test_a_key_that_is_removed_and_added_at_once_stays() -> None:
+    world = World()
+    watch = world.watch("a")
+    world.open()
+    world.send(1, end(5, upsert("a")))
+    world.change(watch, "a b", "a")
+    world.send(1, delta(5, 6, upsert("a", 2), upsert("b")), applied=1)
+    assert tally.counts(watch.mirror) == {"a": 2, "b": 1}
+
+
 def test_a_watch_that_starts_without_keys() -> None:
     world = World()
     watch = world.watch()
@@ -184,6 +194,7 @@ def test_a_watch_whose_keys_are_gone_is_not_opened_until_some_come() -> None:
     world.send(1, applied=1)
     world.cut()
     assert world.open() == []
+    assert world.send(1, end(7)) == [], "of the stream before"
     world.change(watch, "b")
     assert world.written() == ["watch 1 b token="]
     told = world.send(1, end(9, upsert("b")))
@@ -250,7 +261,7 @@ def test_unwatched() -> None:
     world.core.remove_watch(first)
     world.core.remove_watch(first)
     assert world.written() == ["unwatch 1"]
-    assert world.send(1, end(5)) == []
+    assert world.send(1, end(5)) == world.send(1, delta(7, 8)) == []
     world.cut()
     assert world.open() == ["watch 1 b token="]
     assert world.send(1, end(5)) == ["2 Connected", "2 SnapshotEnd"]

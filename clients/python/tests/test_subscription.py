@@ -1,5 +1,6 @@
 """A subscription over gRPC, sync, against a scripted server."""
 
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,14 @@ import grpc
 import pytest
 import scripted
 import tally
-from scripted import OPTIONS, ScriptedServer, hold, refuse, say, say_and_hold
+from scripted import (
+    OPTIONS,
+    ScriptedServer,
+    refuse,
+    say,
+    say_and_hold,
+    say_and_note,
+)
 from tally import TALLY, chunk, counts, delta, drain, end, upsert
 
 import tidegate
@@ -85,9 +93,11 @@ def test_a_stream_that_ends_with_ok_is_a_cut() -> None:
 
 
 def test_a_drain_is_left_with_its_token() -> None:
+    gone = threading.Event()
     with (
         ScriptedServer(
-            say_and_hold(end(5), drain(b"d", 20)), say_and_hold(delta(5, 6))
+            say_and_note(gone, end(5), drain(b"d", 20)),
+            say_and_hold(delta(5, 6)),
         ) as server,
         client_of(server) as client,
         client.subscribe(TALLY) as subscription,
@@ -95,6 +105,8 @@ def test_a_drain_is_left_with_its_token() -> None:
         told = []
         for event in subscription:
             told.append(event)
+            if isinstance(event, Disconnected):
+                assert gone.wait(30)
             if isinstance(event, Changes):
                 break
         told_drain, lost = told[2:4]
@@ -136,15 +148,8 @@ def test_a_refusal_for_good_is_raised_at_once() -> None:
 
 def test_a_broken_promise_ends_the_stream() -> None:
     gone = threading.Event()
-
-    def breaks(_: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        context.add_callback(gone.set)
-        yield end(5)
-        yield delta(6, 7)
-        hold(context)
-
     with (
-        ScriptedServer(breaks) as server,
+        ScriptedServer(say_and_note(gone, end(5), delta(6, 7))) as server,
         client_of(server) as client,
         client.subscribe(TALLY) as subscription,
     ):
@@ -205,6 +210,36 @@ def test_close_ends_a_wait() -> None:
         assert isinstance(next(subscription), Disconnected)
         threading.Timer(0.01, subscription.close).start()
         assert list(subscription) == []
+
+
+def test_a_signal_handler_may_close_it() -> None:
+    with (
+        ScriptedServer(say_and_hold(end(5))) as server,
+        client_of(server) as client,
+        client.subscribe(TALLY) as subscription,
+    ):
+        handled = signal.signal(signal.SIGALRM, lambda *_: subscription.close())
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            assert len(list(subscription)) == 2
+        finally:
+            signal.signal(signal.SIGALRM, handled)
+
+
+def test_of_a_client_that_is_closed() -> None:
+    with ScriptedServer(say_and_hold(end(5))) as server:
+        client = client_of(server)
+        subscription = client.subscribe(TALLY)
+        session = client.session()
+        session.add_watch(TALLY)
+        next(subscription)
+        client.close()
+        with pytest.raises(tidegate.Closed):
+            list(subscription)
+        with pytest.raises(tidegate.Closed):
+            next(session)
+        with pytest.raises(tidegate.Closed):
+            client.list_views()
 
 
 def test_the_mirror_by_itself() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from tidegate._retry_info import DETAILS_KEY, retry_delay_s
-from tidegate.errors import Code, RpcError, rpc_error
+from tidegate.errors import Closed, Code, RpcError, rpc_error
 from tidegate.settings import Limits
 from tidegate.v1.view_service_pb2_grpc import ViewServiceStub
 
@@ -36,6 +36,10 @@ def channel_options(limits: Limits, more: Sequence[Option]) -> Sequence[Option]:
         ("grpc.use_local_subchannel_pool", 1),
         *more,
     ]
+
+
+def closed_error(view: str | None) -> Closed:
+    return Closed("the client has been closed", view=view)
 
 
 def _delay_s(metadata: Iterable[tuple[str, Any]] | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Self, overload
 
@@ -21,7 +22,13 @@ from tidegate._calls import (
 )
 from tidegate._events import KeyLike, Position, RowT
 from tidegate._known_views import KnownViews
-from tidegate._rpc import Option, channel_options, stub_of, to_error
+from tidegate._rpc import (
+    Option,
+    channel_options,
+    closed_error,
+    stub_of,
+    to_error,
+)
 from tidegate._subscription_core import SubscriptionCore, subject_of
 from tidegate.session import Session
 from tidegate.settings import Backoff, Limits
@@ -85,6 +92,7 @@ class Client:
         self._backoff = backoff or Backoff()
         self._timeout_s = timeout_s
         self._known = KnownViews(self._limits.max_known_views)
+        self._closed = threading.Event()
         arguments = channel_options(self._limits, options)
         if credentials is None:
             self._channel = grpc.insecure_channel(server, arguments)
@@ -100,6 +108,7 @@ class Client:
 
     def close(self) -> None:
         """Ends every call. Close subscriptions and sessions first."""
+        self._closed.set()
         self._channel.close()
 
     def list_views(self) -> list[ViewInfo]:
@@ -272,13 +281,29 @@ class Client:
             subject, resolved, resume_token, Retries(self._backoff),
             self._limits,
         )  # fmt: skip
-        return Subscription(self._stub.Subscribe, core)
+        return Subscription(self._subscribe, core)
 
     def session(self) -> Session:
         """Many watches, of one or several views, on one stream."""
         return Session(
-            self._stub.Session, self._resolve, self._backoff, self._limits
+            self._open_session, self._resolve, self._backoff, self._limits
         )
+
+    def _subscribe(self, request: pb.SubscribeRequest) -> Any:
+        return self._start(self._stub.Subscribe, request, request.view)
+
+    def _open_session(self, requests: Iterator[pb.SessionRequest]) -> Any:
+        return self._start(self._stub.Session, requests, None)
+
+    def _start(
+        self, method: Any, request: Any, view: str | None, **options: Any
+    ) -> Any:
+        try:
+            return method(request, **options)
+        except ValueError:
+            if self._closed.is_set():  # gRPC calls it a wrong value
+                raise closed_error(view) from None
+            raise
 
     def _resolve(self, view: str | View[Any]) -> View[Any]:
         if isinstance(view, View):
@@ -295,8 +320,12 @@ class Client:
         wait_for_ready: bool = False,
     ) -> Any:
         try:
-            return method(
-                request, timeout=self._timeout_s, wait_for_ready=wait_for_ready
+            return self._start(
+                method,
+                request,
+                view,
+                timeout=self._timeout_s,
+                wait_for_ready=wait_for_ready,
             )
         except grpc.RpcError as error:
             raise to_error(error, view) from error

@@ -43,7 +43,8 @@ class Session:
         self._open_stream = open_stream
         self._resolve = resolve
         self._iterating = threading.Lock()
-        self._lock = threading.Lock()  # guards all below
+        # Guards all below. Recursive, so that a signal handler may close it.
+        self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._core = SessionCore(backoff, limits)
         self._closed = False
@@ -182,6 +183,7 @@ class Session:
         while True:
             with self._changed:
                 if self._closed:
+                    self._cut()
                     return None
                 step = core.step()
                 match step:

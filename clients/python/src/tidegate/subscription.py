@@ -37,7 +37,8 @@ class Subscription(Generic[RowT]):
         self._core = core
         self._iterating = threading.Lock()
         self._closed = threading.Event()
-        self._lock = threading.Lock()  # guards _call
+        # Guards _call. Recursive, so that a signal handler may close it.
+        self._lock = threading.RLock()
         self._call: Any = None
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None
@@ -154,6 +155,7 @@ class Subscription(Generic[RowT]):
                     core.waited()
                 case Stop():
                     return None
+        self.disconnect()
         return None
 
     def _open(self, request: pb.SubscribeRequest) -> None:

@@ -22,7 +22,13 @@ from tidegate._calls import (
 )
 from tidegate._events import KeyLike, Position, RowT
 from tidegate._known_views import KnownViews
-from tidegate._rpc import Option, channel_options, stub_of, to_error
+from tidegate._rpc import (
+    Option,
+    channel_options,
+    closed_error,
+    stub_of,
+    to_error,
+)
 from tidegate._subscription_core import SubscriptionCore, subject_of
 from tidegate.aio._session import Session
 from tidegate.aio._subscription import OpenStream, Subscription
@@ -90,6 +96,7 @@ class Client:
         self._options = channel_options(self._limits, options)
         self._channel: grpc.aio.Channel | None = None
         self._channel_stub: Any = None
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,6 +106,7 @@ class Client:
 
     async def close(self) -> None:
         """Ends every call. Close subscriptions and sessions first."""
+        self._closed = True
         if self._channel is not None:
             await self._channel.close()
 
@@ -270,7 +278,7 @@ class Client:
                 subject, resolved, resume_token, Retries(self._backoff),
                 self._limits,
             )  # fmt: skip
-            return core, self._stub().Subscribe
+            return core, lambda request: self._stub().Subscribe(request)
 
         return Subscription(prepare)
 
@@ -286,6 +294,8 @@ class Client:
 
     def _stub(self) -> Any:
         """Of a channel that is made when the event loop is there."""
+        if self._closed:
+            raise closed_error(None)
         if self._channel is None:
             if self._credentials is None:
                 self._channel = grpc.aio.insecure_channel(
