@@ -28,11 +28,37 @@ def install(name: str) -> Path:
 
 
 def build(module: Path, package: str) -> Path:
-    """A program of ours: the package of that name in a module of the tree."""
+    """A program of ours: the package at that path in a module of the tree."""
     directory = BUILD / "gobin" / module.name
     directory.mkdir(parents=True, exist_ok=True)
     _go("build", "-o", str(directory), f"./{package}", cwd=module)
-    return directory / package
+    return directory / Path(package).name
+
+
+def run(module: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`go WORDS` in a module of the tree."""
+    return subprocess.run(
+        [str(_GO), *words],
+        cwd=module,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_BUILD_TIMEOUT_S,
+    )
+
+
+def gofmt(folder: Path) -> str:
+    """The files below it that gofmt would write in another way."""
+    (program,) = Path(sys.prefix).glob("lib/*/site-packages/go/bin/gofmt")
+    done = subprocess.run(
+        [program, "-l", folder], check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def _environment(**more: str) -> dict[str, str]:
+    return os.environ | {"GOTOOLCHAIN": "local", "GOOS": ""} | more
 
 
 def _go(*words: str, cwd: Path | None = None, **environment: str) -> None:
@@ -40,6 +66,6 @@ def _go(*words: str, cwd: Path | None = None, **environment: str) -> None:
         [str(_GO), *words],
         check=True,
         cwd=cwd,
-        env=os.environ | {"GOTOOLCHAIN": "local", "GOOS": ""} | environment,
+        env=_environment(**environment),
         timeout=_BUILD_TIMEOUT_S,
     )
