@@ -1,0 +1,160 @@
+package tidegate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/tidegate/tidegate/clients/go/internal/backoff"
+	pb "github.com/tidegate/tidegate/clients/go/tidegatepb"
+)
+
+// lifeline is what a subscription and a session have in common: when to try
+// again, and how it ends.
+type lifeline struct {
+	client *Client
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	// Of the goroutine that asks for events.
+	random   *rand.Rand
+	failures int           // in a row
+	wait     time.Duration // before the next attempt
+	hint     time.Duration // what a drain of the present stream asked for
+
+	mu       sync.Mutex
+	isClosed bool
+	cut      context.CancelFunc // of the present stream; nil: there is none
+	leaving  *time.Timer        // cuts it; nil: no drain
+}
+
+// begin waits until it is time, and then returns the context of a new stream,
+// which end releases.
+func (l *lifeline) begin() (context.Context, error) {
+	if l.wait > 0 {
+		timer := time.NewTimer(l.wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			l.wait = 0
+		case <-l.ctx.Done():
+			return nil, l.over()
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return nil, l.overLocked()
+	}
+	ctx, cut := context.WithCancel(l.ctx)
+	l.cut = cut
+	if l.client.conn != nil {
+		l.client.conn.ResetConnectBackoff()
+	}
+	return ctx, nil
+}
+
+// drained: the server goes away, and ends the stream itself. Where that takes
+// longer than DrainGrace, the client goes.
+func (l *lifeline) drained(drain *pb.Drain) {
+	l.hint = max(drain.GetRetryAfter().AsDuration(), time.Millisecond)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut != nil && l.leaving == nil {
+		l.leaving = time.AfterFunc(DrainGrace, l.cut)
+	}
+}
+
+// end of a stream: there is none now.
+func (l *lifeline) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.leaving != nil {
+		l.leaving.Stop()
+		l.leaving = nil
+	}
+	if l.cut != nil {
+		l.cut()
+		l.cut = nil
+	}
+}
+
+// lost tells what follows a stream that ended by err: another attempt after a
+// wait, or, with an error, nothing.
+func (l *lifeline) lost(err error, isAnswered bool) (time.Duration, error) {
+	hint := l.hint
+	l.hint = 0
+	if l.ctx.Err() != nil {
+		return 0, l.over()
+	}
+	if isPermanent(err) || l.client.isClosed() {
+		return 0, err
+	}
+	if isAnswered {
+		l.failures = 0
+	}
+	l.failures++
+	settings := l.client.settings
+	if settings.maxAttempts > 0 && l.failures > settings.maxAttempts {
+		return 0, err
+	}
+	l.wait = settings.backoff.Delay(l.failures, l.random.Uint64())
+	if hint == 0 {
+		hint = retryHint(err)
+	}
+	if hint > 0 {
+		l.wait = max(l.wait, backoff.AfterHint(hint, l.random.Uint64()))
+	}
+	return l.wait, nil
+}
+
+// over is why it ended from this side: io.EOF if it was closed.
+func (l *lifeline) over() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.overLocked()
+}
+
+func (l *lifeline) overLocked() error {
+	if l.isClosed {
+		return io.EOF
+	}
+	return context.Cause(l.ctx)
+}
+
+// close ends it from this side.
+func (l *lifeline) close() {
+	l.mu.Lock()
+	if l.ctx.Err() == nil {
+		l.isClosed = true
+	}
+	l.mu.Unlock()
+	l.cancel()
+}
+
+// disconnect cuts the present stream, as a network would.
+func (l *lifeline) disconnect() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut != nil {
+		l.cut()
+	}
+}
+
+// yieldAll makes an iterator of a function that returns one after another.
+func yieldAll[E any](next func() (E, error)) func(func(E, error) bool) {
+	return func(yield func(E, error) bool) {
+		for {
+			event, err := next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if !yield(event, err) || err != nil {
+				return
+			}
+		}
+	}
+}
