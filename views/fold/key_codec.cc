@@ -1,50 +1,10 @@
-// The memcomparable half of row_codec.h. Per value: a marker, then
-//   BOOLEAN  one byte
-//   INT, BIGINT, TIMESTAMPTZ  big endian, the sign bit flipped
-//   DOUBLE  big endian; all bits flipped if negative, else the sign bit
-//   VARCHAR  each 00 as 00 FF, and 00 01 at the end
-#include <bit>
-#include <cmath>
-#include <limits>
-
+// The memcomparable half of row_codec.h.
 #include "base/coding.h"
+#include "base/ordered_bytes.h"
 #include "views/fold/row_codec.h"
 
 namespace tidegate {
 namespace {
-
-constexpr char kValueMarker = '\x01';
-constexpr char kNullMarker = '\x02';  // NULLs last
-constexpr char kEscape = '\0';
-constexpr char kEscapedZero = '\xff';
-constexpr char kTextEnd = '\x01';
-constexpr uint64_t kSignBit = uint64_t{1} << 63;
-
-uint64_t OrderedBits(double value) {
-  if (std::isnan(value)) value = std::numeric_limits<double>::quiet_NaN();
-  if (value == 0) value = 0;  // not -0
-  const auto bits = std::bit_cast<uint64_t>(value);
-  return (bits & kSignBit) != 0 ? ~bits : bits | kSignBit;
-}
-
-double FromOrderedBits(uint64_t bits) {
-  return std::bit_cast<double>((bits & kSignBit) != 0 ? bits & ~kSignBit
-                                                      : ~bits);
-}
-
-void PutText(absl::string_view text, std::string* out) {
-  for (;;) {
-    const size_t zero = text.find('\0');
-    out->append(text.data() == nullptr ? "" : text.data(),
-                zero == absl::string_view::npos ? text.size() : zero);
-    if (zero == absl::string_view::npos) break;
-    out->push_back(kEscape);
-    out->push_back(kEscapedZero);
-    text.remove_prefix(zero + 1);
-  }
-  out->push_back(kEscape);
-  out->push_back(kTextEnd);
-}
 
 bool GetText(absl::string_view* in, TextArena* arena, Datum* value) {
   // Unescaped text is no longer than what is read.
@@ -56,7 +16,7 @@ bool GetText(absl::string_view* in, TextArena* arena, Datum* value) {
     text.append(in->data(), zero);
     in->remove_prefix(zero + 2);
     if (next == kTextEnd) break;
-    if (next != kEscapedZero) return false;
+    if (next != kTextEscapedZero) return false;
     text.push_back('\0');
   }
   if (text.size() > kMaxTextBytes) return false;
@@ -77,7 +37,7 @@ bool GetValue(Type type, absl::string_view* in, TextArena* arena,
     case Type::kBigint:
     case Type::kTimestamptz:
       if (!GetFixed64BigEndian(in, &bits)) return false;
-      *value = Datum::Int(static_cast<int64_t>(bits ^ kSignBit));
+      *value = Datum::Int(static_cast<int64_t>(bits ^ kOrderedSignBit));
       return true;
     case Type::kDouble:
       if (!GetFixed64BigEndian(in, &bits)) return false;
@@ -92,18 +52,18 @@ bool GetValue(Type type, absl::string_view* in, TextArena* arena,
 void PutValue(Type type, const Datum& value, std::string* out) {
   switch (type) {
     case Type::kBoolean:
-      out->push_back(value.b ? '\x01' : '\0');
+      PutOrderedBool(value.b, out);
       break;
     case Type::kInt:
     case Type::kBigint:
     case Type::kTimestamptz:
-      PutFixed64BigEndian(out, static_cast<uint64_t>(value.i) ^ kSignBit);
+      PutOrderedInt(value.i, out);
       break;
     case Type::kDouble:
-      PutFixed64BigEndian(out, OrderedBits(value.d));
+      PutOrderedDouble(value.d, out);
       break;
     case Type::kVarchar:
-      PutText(value.text(), out);
+      PutOrderedText(value.text(), out);
       break;
   }
 }
