@@ -7,16 +7,15 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <random>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
-#include "base/status_macros.h"
+#include "clients/cpp/attempt_loop.h"
 #include "clients/cpp/channel.h"
 #include "clients/cpp/session_watch.h"
-#include "clients/cpp/subscriber.h"
+#include "clients/cpp/stream_cursor.h"
 #include "tidegate/v1/view_service.grpc.pb.h"
 
 namespace tidegate::client {
@@ -26,14 +25,6 @@ using std::chrono::steady_clock;
 using Stream =
     grpc::ClientReaderWriter<v1::SessionRequest, v1::SessionResponse>;
 using Handler = std::function<bool(SessionEvent)>;
-
-// How one stream ended.
-struct Ending {
-  bool done = false;  // Run() returns `status`
-  absl::Status status;
-  bool answered = false;  // at least one response came
-  int64_t retry_after_ms = 0;
-};
 
 // One watch and its place in the present stream.
 struct Entry {
@@ -55,10 +46,8 @@ struct Entry {
 
 class GrpcSessionClient : public SessionClient {
  public:
-  explicit GrpcSessionClient(SessionClientOptions options)
-      : options_(std::move(options)),
-        stub_(v1::ViewService::NewStub(MakeChannel(options_.server))),
-        random_(options_.seed) {}
+  explicit GrpcSessionClient(const SessionClientOptions& options)
+      : loop_(options) {}
 
   uint32_t AddWatch(WatchOptions options) override;
   void RemoveWatch(uint32_t watch) override;
@@ -66,12 +55,13 @@ class GrpcSessionClient : public SessionClient {
                                       std::vector<std::string> add,
                                       std::vector<std::string> remove) override;
   absl::Status Run(std::function<bool(SessionEvent)> handler) override;
-  void Stop() override;
-  void Disconnect() override;
+  void Stop() override { loop_.Stop(); }
+  void Disconnect() override { loop_.Disconnect(); }
 
  private:
-  Ending RunStream(const Handler& handler);
-  Ending ReadStream(Stream* stream, const Handler& handler);
+  Ending RunStream(const std::shared_ptr<grpc::Channel>& channel,
+                   grpc::ClientContext* context, const Handler& handler);
+  void ReadStream(Stream* stream, const Handler& handler, Ending* ending);
   void WriteStream(Stream* stream);
   // What to do with what came; false ends the stream, and the ending says how.
   bool Take(v1::SessionResponse* response, const Handler& handler,
@@ -81,11 +71,11 @@ class GrpcSessionClient : public SessionClient {
   bool TakeFailure(uint32_t id, const v1::Failure& failure,
                    const Handler& handler);
   bool TellApplied(uint32_t id, const std::vector<uint64_t>& requests,
-                   const Handler& handler);
+                   bool by_snapshot, const Handler& handler);
   bool Broken(uint32_t id, const absl::Status& status, const Handler& handler,
               Ending* ending);
 
-  void BeginStream(grpc::ClientContext* context, bool* running);
+  void BeginStream();
   void EndStream();
   void Forget(Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Open(Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -93,18 +83,12 @@ class GrpcSessionClient : public SessionClient {
   std::optional<steady_clock::time_point> OpenDue()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Send(v1::SessionRequest request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Wait(int64_t wait_ms);
-  int64_t Backoff(int failures);
 
-  const SessionClientOptions options_;
-  const std::unique_ptr<v1::ViewService::Stub> stub_;
-  std::mt19937_64 random_;  // Run()'s thread
+  AttemptLoop loop_;
 
   Mutex mutex_;
   CondVar wake_;
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool streaming_ ABSL_GUARDED_BY(mutex_) = false;
-  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::map<uint32_t, std::shared_ptr<Entry>> watches_ ABSL_GUARDED_BY(mutex_);
   // Of the present stream: ids are not used twice.
   std::map<uint32_t, uint32_t> by_wire_id_ ABSL_GUARDED_BY(mutex_);
@@ -195,12 +179,8 @@ void GrpcSessionClient::Open(Entry* entry) {
   }
 }
 
-void GrpcSessionClient::BeginStream(grpc::ClientContext* context,
-                                    bool* running) {
+void GrpcSessionClient::BeginStream() {
   MutexLock lock(&mutex_);
-  *running = !stopped_;
-  if (stopped_) return;
-  context_ = context;
   streaming_ = true;
   outbox_.clear();
   by_wire_id_.clear();
@@ -213,7 +193,6 @@ void GrpcSessionClient::BeginStream(grpc::ClientContext* context,
 
 void GrpcSessionClient::EndStream() {
   MutexLock lock(&mutex_);
-  context_ = nullptr;
   streaming_ = false;
   wake_.SignalAll();
 }
@@ -257,43 +236,33 @@ void GrpcSessionClient::WriteStream(Stream* stream) {
   }
 }
 
-Ending GrpcSessionClient::RunStream(const Handler& handler) {
-  grpc::ClientContext context;
-  bool running = false;
-  BeginStream(&context, &running);
-  if (!running) return {.done = true};
-  const auto stream = stub_->Session(&context);
+Ending GrpcSessionClient::RunStream(
+    const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext* context,
+    const Handler& handler) {
+  BeginStream();
+  const auto stub = v1::ViewService::NewStub(channel);
+  const auto stream = stub->Session(context);
   std::thread writer([this, &stream] { WriteStream(stream.get()); });
-  Ending ending = ReadStream(stream.get(), handler);
-  if (ending.done) context.TryCancel();
+  Ending ending;
+  ReadStream(stream.get(), handler, &ending);
+  if (ending.done) context->TryCancel();
   EndStream();
   writer.join();
-  const grpc::Status status = stream->Finish();
-  if (ending.done) return ending;
-  {
-    MutexLock lock(&mutex_);
-    if (stopped_) return {.done = true};
-  }
-  ending.status = ToAbslStatus(status);
-  if (ending.status.ok()) {
-    ending.status = absl::UnavailableError("the server ended the session");
-  }
-  ending.done = IsPermanent(ending.status);
+  EndWith(stream->Finish(), &ending);
   return ending;
 }
 
-Ending GrpcSessionClient::ReadStream(Stream* stream, const Handler& handler) {
-  Ending ending;
+void GrpcSessionClient::ReadStream(Stream* stream, const Handler& handler,
+                                   Ending* ending) {
   v1::SessionResponse response;
   while (stream->Read(&response)) {
-    ending.answered = true;
-    if (!Take(&response, handler, &ending)) {
-      ending.done = true;
-      break;
+    ending->answered = true;
+    if (!Take(&response, handler, ending)) {
+      ending->done = true;
+      return;
     }
     response.Clear();
   }
-  return ending;
 }
 
 bool GrpcSessionClient::Take(v1::SessionResponse* response,
@@ -344,7 +313,7 @@ bool GrpcSessionClient::TakeUpdate(v1::SessionResponse::Update* update,
       entry->failures = 0;
       if (snapshot_ended) applied = entry->watch.SnapshotEnded();
     }
-    if (!TellApplied(id, applied, handler)) return false;
+    if (!TellApplied(id, applied, /*by_snapshot=*/true, handler)) return false;
   }
   if (update->keys_applied() != 0) {
     absl::Status applied;
@@ -353,19 +322,23 @@ bool GrpcSessionClient::TakeUpdate(v1::SessionResponse::Update* update,
       applied = entry->watch.Applied(update->keys_applied());
     }
     if (!applied.ok()) return Broken(id, applied, handler, ending);
-    if (!TellApplied(id, {update->keys_applied()}, handler)) return false;
+    if (!TellApplied(id, {update->keys_applied()}, /*by_snapshot=*/false,
+                     handler)) {
+      return false;
+    }
   }
   return !update->has_failure() || TakeFailure(id, update->failure(), handler);
 }
 
 bool GrpcSessionClient::TellApplied(uint32_t id,
                                     const std::vector<uint64_t>& requests,
-                                    const Handler& handler) {
+                                    bool by_snapshot, const Handler& handler) {
   for (const uint64_t request : requests) {
     SessionEvent event;
     event.kind = SessionEvent::Kind::kKeysApplied;
     event.watch = id;
     event.request = request;
+    event.by_snapshot = by_snapshot;
     if (!handler(std::move(event))) return false;
   }
   return true;
@@ -402,7 +375,7 @@ bool GrpcSessionClient::TakeFailure(uint32_t id, const v1::Failure& failure,
       Forget(&entry);
       event.event.kind = Event::Kind::kDisconnected;
       event.event.detail = std::string(status.message());
-      event.event.retry_after_ms = Backoff(++entry.failures);
+      event.event.retry_after_ms = loop_.NextBackoffMs(++entry.failures);
       entry.open_at = steady_clock::now() +
                       std::chrono::milliseconds(event.event.retry_after_ms);
       wake_.SignalAll();
@@ -411,60 +384,25 @@ bool GrpcSessionClient::TakeFailure(uint32_t id, const v1::Failure& failure,
   return handler(std::move(event));
 }
 
-int64_t GrpcSessionClient::Backoff(int failures) {
-  return BackoffMs(options_.min_backoff_ms, options_.max_backoff_ms, failures,
-                   random_());
-}
-
-absl::Status GrpcSessionClient::Run(std::function<bool(SessionEvent)> handler) {
-  int failures = 0;
-  while (true) {
-    Ending ending = RunStream(handler);
-    if (ending.done) return ending.status;
-    failures = ending.answered ? 1 : failures + 1;
-    if (options_.max_failed_attempts > 0 &&
-        failures > options_.max_failed_attempts) {
-      return ending.status;
-    }
-    SessionEvent event;
-    event.kind = SessionEvent::Kind::kSession;
-    event.event.kind = Event::Kind::kDisconnected;
-    event.event.detail = std::string(ending.status.message());
-    const int64_t wait_ms =
-        ending.retry_after_ms > 0 ? ending.retry_after_ms : Backoff(failures);
-    event.event.retry_after_ms = wait_ms;
-    if (!handler(std::move(event)) || !Wait(wait_ms)) return absl::OkStatus();
-  }
-}
-
-bool GrpcSessionClient::Wait(int64_t wait_ms) {
-  const auto until = steady_clock::now() + std::chrono::milliseconds(wait_ms);
-  MutexLock lock(&mutex_);
-  while (!stopped_) {
-    const auto left = until - steady_clock::now();
-    if (left.count() <= 0) return true;
-    wake_.WaitFor(&mutex_, std::chrono::ceil<std::chrono::microseconds>(left));
-  }
-  return false;
-}
-
-void GrpcSessionClient::Stop() {
-  MutexLock lock(&mutex_);
-  stopped_ = true;
-  if (context_ != nullptr) context_->TryCancel();
-  wake_.SignalAll();
-}
-
-void GrpcSessionClient::Disconnect() {
-  MutexLock lock(&mutex_);
-  if (context_ != nullptr) context_->TryCancel();
+absl::Status GrpcSessionClient::Run(Handler handler) {
+  return loop_.Run(
+      [&](const std::shared_ptr<grpc::Channel>& channel,
+          grpc::ClientContext* context) {
+        return RunStream(channel, context, handler);
+      },
+      [&](Event lost) {
+        SessionEvent event;
+        event.kind = SessionEvent::Kind::kSession;
+        event.event = std::move(lost);
+        return handler(std::move(event));
+      });
 }
 
 }  // namespace
 
 std::unique_ptr<SessionClient> SessionClient::Create(
-    SessionClientOptions options) {
-  return std::make_unique<GrpcSessionClient>(std::move(options));
+    const SessionClientOptions& options) {
+  return std::make_unique<GrpcSessionClient>(options);
 }
 
 }  // namespace tidegate::client

@@ -13,33 +13,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "clients/cpp/stream_cursor.h"
+#include "clients/cpp/connect_options.h"
+#include "clients/cpp/event.h"
+#include "clients/cpp/watch_options.h"
 
 namespace tidegate::client {
 
 // Requests for keys of one watch that have no answer yet.
 inline constexpr size_t kMaxPendingKeyRequests = 10'000;
 
-struct SessionClientOptions {
-  std::string server;  // HOST:PORT
-  // As SubscriberOptions has them.
-  int64_t min_backoff_ms = 50;
-  int64_t max_backoff_ms = 5'000;
-  int max_failed_attempts = 0;
-  uint64_t seed = 0;
-};
-
-struct WatchOptions {
-  std::string view;
-  std::vector<std::string> keys;  // <View>Key messages
-  // It has keys, though there may be none now; else no keys mean all rows.
-  bool keyed = false;
-  std::string key_prefix;  // <View>Key with its leading columns set
-  std::string where;
-  std::string resume_token;          // with the keys applied when it came
-  int64_t min_interval_ms = 0;       // 0: none
-  int64_t progress_interval_ms = 0;  // 0: the server's own
-};
+using SessionClientOptions = ConnectOptions;
 
 // What happens, in order. Those of one watch are as a Subscriber has them.
 struct SessionEvent {
@@ -53,6 +36,9 @@ struct SessionEvent {
   uint32_t watch = 0;  // 0: the session
   Event event;
   uint64_t request = 0;
+  // kKeysApplied: the answer was a snapshot, of all keys that are there after
+  // the last request that it has answered.
+  bool by_snapshot = false;
   absl::Status failure;
 };
 
@@ -60,7 +46,8 @@ struct SessionEvent {
 // handler.
 class SessionClient {
  public:
-  static std::unique_ptr<SessionClient> Create(SessionClientOptions options);
+  static std::unique_ptr<SessionClient> Create(
+      const SessionClientOptions& options);
   virtual ~SessionClient() = default;
 
   // The watch's number, from 1 on, the same over all connections.

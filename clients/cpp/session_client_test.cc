@@ -10,121 +10,15 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/mutex.h"
-#include "tidegate/v1/view_service.grpc.pb.h"
+#include "clients/cpp/server_testing.h"
 
 namespace tidegate::client {
 namespace {
 
 using Kind = SessionEvent::Kind;
 using ::testing::ElementsAre;
-using v1::SessionRequest;
 using v1::SessionResponse;
-using v1::SubscribeResponse;
-using Stream = grpc::ServerReaderWriter<SessionResponse, SessionRequest>;
-
-// Plays one script per stream, in order; then refuses for good.
-class ScriptedServer : public v1::ViewService::Service {
- public:
-  using Script = std::function<grpc::Status(grpc::ServerContext*, Stream*)>;
-
-  explicit ScriptedServer(std::vector<Script> scripts)
-      : scripts_(std::move(scripts)) {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
-                             &port_);
-    builder.RegisterService(this);
-    server_ = builder.BuildAndStart();
-  }
-  ~ScriptedServer() override {
-    server_->Shutdown(std::chrono::system_clock::now());
-  }
-  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
-
-  grpc::Status Session(grpc::ServerContext* context, Stream* stream) override {
-    Script script;
-    {
-      MutexLock lock(&mutex_);
-      if (streams_ < scripts_.size()) script = scripts_[streams_++];
-    }
-    if (script == nullptr) {
-      return grpc::Status(grpc::StatusCode::NOT_FOUND, "script is over");
-    }
-    return script(context, stream);
-  }
-
- private:
-  const std::vector<Script> scripts_;
-  int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
-  Mutex mutex_;
-  size_t streams_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
-// The next request as text: "watch 1 v keys=a,b token=t5", "keys 1 r3 +c -a".
-std::string Asked(Stream* stream) {
-  SessionRequest request;
-  if (!stream->Read(&request)) return "end";
-  if (request.has_watch()) {
-    const v1::SubscribeRequest& to = request.watch().subscribe();
-    std::string text =
-        absl::StrCat("watch ", request.watch().id(), " ", to.view());
-    for (const std::string& key : to.keys()) absl::StrAppend(&text, " ", key);
-    if (!to.where().empty()) absl::StrAppend(&text, " where ", to.where());
-    return absl::StrCat(text, " token=", to.resume_token());
-  }
-  if (request.has_keys()) {
-    std::string text =
-        absl::StrCat("keys ", request.keys().id(), " r", request.request());
-    for (const auto& key : request.keys().add())
-      absl::StrAppend(&text, " +", key);
-    for (const auto& key : request.keys().remove()) {
-      absl::StrAppend(&text, " -", key);
-    }
-    return text;
-  }
-  return absl::StrCat("unwatch ", request.unwatch());
-}
-
-SubscribeResponse End(uint64_t seq) {
-  SubscribeResponse response;
-  response.mutable_position()->set_incarnation("i1");
-  response.mutable_position()->add_partitions()->set_seq(seq);
-  response.set_snapshot_end(true);
-  response.set_resume_token(absl::StrCat("t", seq));
-  return response;
-}
-
-SubscribeResponse Delta(uint64_t from, uint64_t to) {
-  SubscribeResponse response;
-  response.add_ranges()->set_from(from);
-  response.mutable_ranges(0)->set_to(to);
-  response.set_resume_token(absl::StrCat("t", to));
-  return response;
-}
-
-void Send(Stream* stream, uint32_t id, const SubscribeResponse& response,
-          uint64_t applied = 0) {
-  SessionResponse out;
-  SessionResponse::Update* const update = out.add_updates();
-  update->set_id(id);
-  *update->mutable_response() = response;
-  update->set_keys_applied(applied);
-  stream->Write(out);
-}
-
-void Fail(Stream* stream, uint32_t id, grpc::StatusCode code) {
-  SessionResponse out;
-  SessionResponse::Update* const update = out.add_updates();
-  update->set_id(id);
-  update->mutable_failure()->set_code(code);
-  update->mutable_failure()->set_message("no");
-  stream->Write(out);
-}
-
-grpc::Status Cut() {
-  return grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
-}
+using Stream = SessionStream;
 
 std::unique_ptr<SessionClient> MakeClient(const ScriptedServer& server) {
   SessionClientOptions options;
@@ -163,23 +57,23 @@ std::string Text(const SessionEvent& event) {
 
 TEST(SessionClientTest, ResumesEachWatchByItsTokenWithTheKeysApplied) {
   std::vector<std::string> asked;
-  ScriptedServer server({[&](auto*, Stream* stream) {
-                           for (int i = 0; i < 2; ++i)
-                             asked.push_back(Asked(stream));
-                           Send(stream, 1, End(5));
-                           Send(stream, 2, End(5));
-                           for (int i = 0; i < 2; ++i)
-                             asked.push_back(Asked(stream));
-                           Send(stream, 1, Delta(5, 7), 1);
-                           return Cut();
-                         },
-                         [&](auto*, Stream* stream) {
-                           for (int i = 0; i < 3; ++i)
-                             asked.push_back(Asked(stream));
-                           Send(stream, 1, Delta(7, 9), 2);
-                           Send(stream, 2, Delta(5, 9));
-                           return Cut();
-                         }});
+  ScriptedServer server(SessionScripts{[&](auto*, Stream* stream) {
+                                         for (int i = 0; i < 2; ++i)
+                                           asked.push_back(Asked(stream));
+                                         SendUpdate(stream, 1, End(5));
+                                         SendUpdate(stream, 2, End(5));
+                                         for (int i = 0; i < 2; ++i)
+                                           asked.push_back(Asked(stream));
+                                         SendUpdate(stream, 1, Delta(5, 7), 1);
+                                         return Cut();
+                                       },
+                                       [&](auto*, Stream* stream) {
+                                         for (int i = 0; i < 3; ++i)
+                                           asked.push_back(Asked(stream));
+                                         SendUpdate(stream, 1, Delta(7, 9), 2);
+                                         SendUpdate(stream, 2, Delta(5, 9));
+                                         return Cut();
+                                       }});
   const auto client = MakeClient(server);
   client->AddWatch(Keyed({"a"}));
   WatchOptions whole;
@@ -210,9 +104,9 @@ TEST(SessionClientTest, ResumesEachWatchByItsTokenWithTheKeysApplied) {
 
 TEST(SessionClientTest, AWatchThatStartsWithoutKeys) {
   std::vector<std::string> asked;
-  ScriptedServer server({[&](auto*, Stream* stream) {
+  ScriptedServer server(SessionScripts{[&](auto*, Stream* stream) {
     asked.push_back(Asked(stream));
-    Send(stream, 1, End(5));
+    SendUpdate(stream, 1, End(5));
     return Cut();
   }});
   const auto client = MakeClient(server);
@@ -231,12 +125,12 @@ TEST(SessionClientTest, AWatchThatStartsWithoutKeys) {
 
 TEST(SessionClientTest, AFailureEndsOneWatchUnlessItPasses) {
   std::vector<std::string> asked;
-  ScriptedServer server({[&](auto*, Stream* stream) {
+  ScriptedServer server(SessionScripts{[&](auto*, Stream* stream) {
     for (int i = 0; i < 3; ++i) asked.push_back(Asked(stream));
-    Fail(stream, 1, grpc::StatusCode::INVALID_ARGUMENT);
-    Fail(stream, 2, grpc::StatusCode::UNAVAILABLE);
+    SendFailure(stream, 1, grpc::StatusCode::INVALID_ARGUMENT);
+    SendFailure(stream, 2, grpc::StatusCode::UNAVAILABLE);
     asked.push_back(Asked(stream));
-    Send(stream, 4, End(3));
+    SendUpdate(stream, 4, End(3));
     return grpc::Status(grpc::StatusCode::NOT_FOUND, "over");
   }});
   const auto client = MakeClient(server);
@@ -253,12 +147,13 @@ TEST(SessionClientTest, AFailureEndsOneWatchUnlessItPasses) {
 }
 
 TEST(SessionClientTest, AGapInOneWatchEndsItWithAnErrorEvent) {
-  ScriptedServer server({[](grpc::ServerContext*, Stream* stream) {
-    Asked(stream);
-    Send(stream, 1, End(5));
-    Send(stream, 1, Delta(6, 7));
-    return Cut();
-  }});
+  ScriptedServer server(
+      SessionScripts{[](grpc::ServerContext*, Stream* stream) {
+        Asked(stream);
+        SendUpdate(stream, 1, End(5));
+        SendUpdate(stream, 1, Delta(6, 7));
+        return Cut();
+      }});
   const auto client = MakeClient(server);
   client->AddWatch(Keyed({"a"}));
   std::vector<std::string> events;
@@ -271,11 +166,12 @@ TEST(SessionClientTest, AGapInOneWatchEndsItWithAnErrorEvent) {
 }
 
 TEST(SessionClientTest, KeysAppliedOutOfTurnBreakThePromise) {
-  ScriptedServer server({[](grpc::ServerContext*, Stream* stream) {
-    Asked(stream);
-    Send(stream, 1, End(5), 9);
-    return Cut();
-  }});
+  ScriptedServer server(
+      SessionScripts{[](grpc::ServerContext*, Stream* stream) {
+        Asked(stream);
+        SendUpdate(stream, 1, End(5), 9);
+        return Cut();
+      }});
   const auto client = MakeClient(server);
   client->AddWatch(Keyed({"a"}));
   EXPECT_EQ(client->Run([](const SessionEvent&) { return true; }).code(),
@@ -283,23 +179,23 @@ TEST(SessionClientTest, KeysAppliedOutOfTurnBreakThePromise) {
 }
 
 TEST(SessionClientTest, ObeysADrainAndStops) {
-  ScriptedServer server(
-      {[](grpc::ServerContext*, Stream* stream) {
-         Asked(stream);
-         Send(stream, 1, End(5));
-         SessionResponse drain;
-         drain.mutable_drain()->mutable_retry_after()->set_nanos(7'000'000);
-         stream->Write(drain);
-         return Cut();
-       },
-       [](grpc::ServerContext* context, Stream* stream) {
-         Asked(stream);
-         Send(stream, 1, Delta(5, 6));
-         while (!context->IsCancelled()) {
-           std::this_thread::yield();
-         }
-         return Cut();
-       }});
+  ScriptedServer server(SessionScripts{
+      [](grpc::ServerContext*, Stream* stream) {
+        Asked(stream);
+        SendUpdate(stream, 1, End(5));
+        SessionResponse drain;
+        drain.mutable_drain()->mutable_retry_after()->set_nanos(7'000'000);
+        stream->Write(drain);
+        return Cut();
+      },
+      [](grpc::ServerContext* context, Stream* stream) {
+        Asked(stream);
+        SendUpdate(stream, 1, Delta(5, 6));
+        while (!context->IsCancelled()) {
+          std::this_thread::yield();
+        }
+        return Cut();
+      }});
   const auto client = MakeClient(server);
   client->AddWatch(Keyed({"a"}));
   int64_t retry_after_ms = 0;

@@ -12,8 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "clients/cpp/session_client.h"
-#include "clients/cpp/stream_cursor.h"
+#include "clients/cpp/watch_options.h"
 #include "tidegate/v1/view_service.pb.h"
 
 namespace tidegate::client {

@@ -4,15 +4,13 @@
 #define TIDEGATE_CLIENTS_CPP_STREAM_CURSOR_H_
 
 #include <cstddef>
-#include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "clients/cpp/finality.h"
+#include "clients/cpp/event.h"
 
 namespace tidegate::v1 {
 class SubscribeResponse;
@@ -22,50 +20,6 @@ namespace tidegate::client {
 
 // Changes of a fragmented range or commit are held until it is whole.
 inline constexpr size_t kMaxPendingBytes = 256u << 20;
-
-struct Change {
-  enum class Kind { kUpsert, kDeleted, kLeft };
-  Kind kind = Kind::kUpsert;
-  std::string bytes;                    // <View>Row for kUpsert, else <View>Key
-  Finality finality = Finality::kNone;  // of an upsert
-};
-
-struct Range {
-  uint32_t partition = 0;
-  uint64_t from = 0;  // exclusive
-  uint64_t to = 0;    // inclusive
-};
-
-struct StreamPosition {
-  std::string incarnation;
-  std::map<uint32_t, uint64_t> seqs;  // by log partition
-};
-
-// What a subscriber is told. A batch of changes is whole: it is never split
-// between two events.
-struct Event {
-  enum class Kind {
-    kConnected,     // resumed from `token`; if empty: forget everything held
-    kSnapshot,      // changes: rows of the snapshot; `token` if one came
-    kSnapshotEnd,   // position, token
-    kChanges,       // changes (may be none), ranges, position, token
-    kReset,         // forget everything; cause, detail; a snapshot follows
-    kDrain,         // the server goes away; token, retry_after_ms
-    kDisconnected,  // detail; a new attempt follows after retry_after_ms
-    kBroken,        // the stream broke a promise: detail; the last event
-  };
-  Kind kind = Kind::kChanges;
-  std::vector<Change> changes;
-  std::vector<Range> ranges;
-  std::optional<StreamPosition> position;
-  std::string token;
-  std::optional<int64_t> watermark_us;
-  std::optional<int64_t> committed_us;  // by the server's clock
-  std::optional<int64_t> sent_us;
-  std::string cause;  // e.g. "HISTORY_TRIMMED"
-  std::string detail;
-  int64_t retry_after_ms = 0;
-};
 
 // Thread-compatible. Lives across the connections of one subscriber.
 class StreamCursor {

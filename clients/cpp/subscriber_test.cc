@@ -9,8 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/mutex.h"
-#include "tidegate/v1/view_service.grpc.pb.h"
+#include "clients/cpp/server_testing.h"
 
 namespace tidegate::client {
 namespace {
@@ -19,83 +18,7 @@ using Kind = Event::Kind;
 using ::testing::ElementsAre;
 using v1::SubscribeRequest;
 using v1::SubscribeResponse;
-using Writer = grpc::ServerWriter<SubscribeResponse>;
-
-// Plays one script per stream, in order; streams beyond the last wait for
-// their client to go.
-class ScriptedServer : public v1::ViewService::Service {
- public:
-  using Script = std::function<grpc::Status(grpc::ServerContext*, Writer*)>;
-
-  explicit ScriptedServer(std::vector<Script> scripts)
-      : scripts_(std::move(scripts)) {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
-                             &port_);
-    builder.RegisterService(this);
-    server_ = builder.BuildAndStart();
-  }
-  ~ScriptedServer() override {
-    server_->Shutdown(std::chrono::system_clock::now());
-  }
-
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-  std::vector<std::string> tokens() {
-    MutexLock lock(&mutex_);
-    return tokens_;
-  }
-  SubscribeRequest last_request() {
-    MutexLock lock(&mutex_);
-    return last_request_;
-  }
-
-  grpc::Status Subscribe(grpc::ServerContext* context,
-                         const SubscribeRequest* request,
-                         Writer* writer) override {
-    Script script;
-    {
-      MutexLock lock(&mutex_);
-      const size_t stream = tokens_.size();
-      tokens_.push_back(request->resume_token());
-      last_request_ = *request;
-      if (stream < scripts_.size()) script = scripts_[stream];
-    }
-    if (script == nullptr) {
-      return grpc::Status(grpc::StatusCode::NOT_FOUND, "script is over");
-    }
-    return script(context, writer);
-  }
-
- private:
-  const std::vector<Script> scripts_;
-  int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
-  Mutex mutex_;
-  std::vector<std::string> tokens_ ABSL_GUARDED_BY(mutex_);
-  SubscribeRequest last_request_ ABSL_GUARDED_BY(mutex_);
-};
-
-SubscribeResponse End(uint64_t seq) {
-  SubscribeResponse response;
-  response.mutable_position()->set_incarnation("i1");
-  response.mutable_position()->add_partitions()->set_seq(seq);
-  response.set_snapshot_end(true);
-  response.set_resume_token("t" + std::to_string(seq));
-  return response;
-}
-
-SubscribeResponse Delta(uint64_t from, uint64_t to) {
-  SubscribeResponse response;
-  v1::Range* range = response.add_ranges();
-  range->set_from(from);
-  range->set_to(to);
-  response.set_resume_token("t" + std::to_string(to));
-  return response;
-}
-
-grpc::Status Cut() {
-  return grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
-}
+using Writer = SubscribeWriter;
 
 struct Outcome {
   absl::Status status;
@@ -121,15 +44,15 @@ Outcome RunAgainst(ScriptedServer* server, int max_failed_attempts = 0) {
 }
 
 TEST(SubscriberTest, ResumesAfterACut) {
-  ScriptedServer server({[](auto*, Writer* writer) {
-                           writer->Write(End(5));
-                           writer->Write(Delta(5, 7));
-                           return Cut();
-                         },
-                         [](auto*, Writer* writer) {
-                           writer->Write(Delta(7, 9));
-                           return Cut();
-                         }});
+  ScriptedServer server(SubscribeScripts{[](auto*, Writer* writer) {
+                                           writer->Write(End(5));
+                                           writer->Write(Delta(5, 7));
+                                           return Cut();
+                                         },
+                                         [](auto*, Writer* writer) {
+                                           writer->Write(Delta(7, 9));
+                                           return Cut();
+                                         }});
   const Outcome outcome = RunAgainst(&server);
   EXPECT_EQ(outcome.status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(outcome.kinds,
@@ -140,17 +63,17 @@ TEST(SubscriberTest, ResumesAfterACut) {
 }
 
 TEST(SubscriberTest, CutBeforeTheFirstTokenStartsOver) {
-  ScriptedServer server({[](auto*, Writer* writer) {
-                           SubscribeResponse row;
-                           row.set_snapshot(true);
-                           row.add_changes()->set_upsert("a");
-                           writer->Write(row);
-                           return Cut();
-                         },
-                         [](auto*, Writer* writer) {
-                           writer->Write(End(3));
-                           return Cut();
-                         }});
+  ScriptedServer server(SubscribeScripts{[](auto*, Writer* writer) {
+                                           SubscribeResponse row;
+                                           row.set_snapshot(true);
+                                           row.add_changes()->set_upsert("a");
+                                           writer->Write(row);
+                                           return Cut();
+                                         },
+                                         [](auto*, Writer* writer) {
+                                           writer->Write(End(3));
+                                           return Cut();
+                                         }});
   const Outcome outcome = RunAgainst(&server);
   EXPECT_THAT(server.tokens(), ElementsAre("", "", "t3"));
   EXPECT_EQ(outcome.events[3].kind, Kind::kConnected);
@@ -158,19 +81,19 @@ TEST(SubscriberTest, CutBeforeTheFirstTokenStartsOver) {
 }
 
 TEST(SubscriberTest, ObeysADrain) {
-  ScriptedServer server(
-      {[](auto*, Writer* writer) {
-         writer->Write(End(5));
-         SubscribeResponse drain;
-         drain.set_resume_token("d5");
-         drain.mutable_drain()->mutable_retry_after()->set_nanos(77'000'000);
-         writer->Write(drain);
-         return Cut();
-       },
-       [](auto*, Writer* writer) {
-         writer->Write(Delta(5, 6));
-         return Cut();
-       }});
+  ScriptedServer server(SubscribeScripts{
+      [](auto*, Writer* writer) {
+        writer->Write(End(5));
+        SubscribeResponse drain;
+        drain.set_resume_token("d5");
+        drain.mutable_drain()->mutable_retry_after()->set_nanos(77'000'000);
+        writer->Write(drain);
+        return Cut();
+      },
+      [](auto*, Writer* writer) {
+        writer->Write(Delta(5, 6));
+        return Cut();
+      }});
   const Outcome outcome = RunAgainst(&server);
   EXPECT_THAT(server.tokens(), ElementsAre("", "d5", "t6"));
   ASSERT_EQ(outcome.events[3].kind, Kind::kDisconnected);
@@ -178,19 +101,19 @@ TEST(SubscriberTest, ObeysADrain) {
 }
 
 TEST(SubscriberTest, AppliesAReset) {
-  ScriptedServer server({[](auto*, Writer* writer) {
-                           writer->Write(End(5));
-                           return Cut();
-                         },
-                         [](auto*, Writer* writer) {
-                           SubscribeResponse reset;
-                           reset.mutable_reset()->set_cause(
-                               v1::Reset::UNKNOWN_INCARNATION);
-                           writer->Write(reset);
-                           writer->Write(End(2));
-                           writer->Write(Delta(2, 3));
-                           return Cut();
-                         }});
+  ScriptedServer server(SubscribeScripts{[](auto*, Writer* writer) {
+                                           writer->Write(End(5));
+                                           return Cut();
+                                         },
+                                         [](auto*, Writer* writer) {
+                                           SubscribeResponse reset;
+                                           reset.mutable_reset()->set_cause(
+                                               v1::Reset::UNKNOWN_INCARNATION);
+                                           writer->Write(reset);
+                                           writer->Write(End(2));
+                                           writer->Write(Delta(2, 3));
+                                           return Cut();
+                                         }});
   const Outcome outcome = RunAgainst(&server);
   EXPECT_THAT(server.tokens(), ElementsAre("", "t5", "t3"));
   EXPECT_THAT(outcome.kinds, ElementsAre(Kind::kConnected, Kind::kSnapshotEnd,
@@ -200,7 +123,7 @@ TEST(SubscriberTest, AppliesAReset) {
 }
 
 TEST(SubscriberTest, AGapEndsItWithAnErrorEvent) {
-  ScriptedServer server({[](auto*, Writer* writer) {
+  ScriptedServer server(SubscribeScripts{[](auto*, Writer* writer) {
     writer->Write(End(5));
     writer->Write(Delta(6, 7));
     return Cut();
@@ -212,7 +135,7 @@ TEST(SubscriberTest, AGapEndsItWithAnErrorEvent) {
 
 TEST(SubscriberTest, GivesUpAfterTheAllowedAttempts) {
   const auto cut = [](auto*, Writer*) { return Cut(); };
-  ScriptedServer server({cut, cut, cut, cut, cut, cut});
+  ScriptedServer server(SubscribeScripts{cut, cut, cut, cut, cut, cut});
   const Outcome outcome = RunAgainst(&server, 2);
   EXPECT_EQ(outcome.status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(server.tokens().size(), 3u);
@@ -229,7 +152,7 @@ TEST(SubscriberTest, StopAndDisconnectFromAnotherThread) {
     while (!context->IsCancelled()) std::this_thread::yield();
     return Cut();
   };
-  ScriptedServer server({wait, resumed});
+  ScriptedServer server(SubscribeScripts{wait, resumed});
   SubscriberOptions options;
   options.server = server.address();
   options.view = "v";
@@ -250,7 +173,7 @@ TEST(SubscriberTest, StopAndDisconnectFromAnotherThread) {
 }
 
 TEST(SubscriberTest, AsksForWhatItsOptionsSay) {
-  ScriptedServer server({});
+  ScriptedServer server(SubscribeScripts{});
   SubscriberOptions options;
   options.server = server.address();
   options.view = "v";
@@ -268,21 +191,6 @@ TEST(SubscriberTest, AsksForWhatItsOptionsSay) {
   EXPECT_EQ(request.min_interval().seconds(), 2);
   EXPECT_EQ(request.min_interval().nanos(), 500'000'000);
   EXPECT_EQ(request.progress_interval().nanos(), 40'000'000);
-}
-
-TEST(BackoffTest, DoublesWithinItsLimitsAndJitters) {
-  SubscriberOptions options;
-  options.min_backoff_ms = 100;
-  options.max_backoff_ms = 1000;
-  for (const auto& [failures, whole] : std::vector<std::pair<int, int64_t>>{
-           {1, 100}, {2, 200}, {4, 800}, {5, 1000}, {1'000'000, 1000}}) {
-    EXPECT_EQ(
-        BackoffMs(options.min_backoff_ms, options.max_backoff_ms, failures, 0),
-        whole / 2 + 1);
-    EXPECT_EQ(BackoffMs(options.min_backoff_ms, options.max_backoff_ms,
-                        failures, static_cast<uint64_t>(whole / 2 - 1)),
-              whole);
-  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -21,6 +22,15 @@ StreamPosition ToPosition(const v1::Position& from) {
     position.seqs[entry.partition()] = entry.seq();
   }
   return position;
+}
+
+void FillPosition(const StreamPosition& from, v1::Position* position) {
+  position->set_incarnation(from.incarnation);
+  for (const auto& [partition, seq] : from.seqs) {
+    v1::PartitionSeq* const entry = position->add_partitions();
+    entry->set_partition(partition);
+    entry->set_seq(seq);
+  }
 }
 
 // "NO_EVENTS" as "no_events".
@@ -65,9 +75,8 @@ ViewDescription ToDescription(const v1::ViewInfo& info) {
 
 class GrpcViewClient : public ViewClient {
  public:
-  GrpcViewClient(const std::string& server, int64_t timeout_ms)
-      : timeout_ms_(timeout_ms),
-        stub_(v1::ViewService::NewStub(MakeChannel(server))) {}
+  GrpcViewClient(const ConnectOptions& options, int64_t timeout_ms)
+      : timeout_ms_(timeout_ms), channels_(options) {}
 
   absl::StatusOr<std::vector<ViewDescription>> List() override {
     v1::ListViewsResponse response;
@@ -91,11 +100,15 @@ class GrpcViewClient : public ViewClient {
     return description;
   }
 
-  absl::StatusOr<std::vector<std::optional<FoundRow>>> Get(
-      const std::string& view, const std::vector<std::string>& keys) override {
+  absl::StatusOr<FoundRows> Read(
+      const std::string& view, const std::vector<std::string>& keys,
+      const std::optional<StreamPosition>& min_position) override {
     v1::GetRequest request;
     request.set_view(view);
     for (const std::string& key : keys) request.add_keys(key);
+    if (min_position.has_value()) {
+      FillPosition(*min_position, request.mutable_min_position());
+    }
     v1::GetResponse response;
     RETURN_IF_ERROR(Call(&v1::ViewService::Stub::Get, request, &response));
     if (response.entries_size() != request.keys_size()) {
@@ -103,22 +116,31 @@ class GrpcViewClient : public ViewClient {
                                               " keys, answered ",
                                               response.entries_size()));
     }
-    std::vector<std::optional<FoundRow>> rows;
-    for (v1::GetResponse::Entry& entry : *response.mutable_entries()) {
-      rows.emplace_back();
-      if (!entry.has_row()) continue;
-      rows.back() = FoundRow{std::move(*entry.mutable_row()),
-                             FinalityOfNumber(entry.finality())};
+    FoundRows found;
+    found.position = ToPosition(response.position());
+    if (response.has_watermark()) {
+      found.watermark_us = Micros(response.watermark());
     }
-    return rows;
+    for (v1::GetResponse::Entry& entry : *response.mutable_entries()) {
+      found.rows.emplace_back();
+      if (!entry.has_row()) continue;
+      found.rows.back() = FoundRow{std::move(*entry.mutable_row()),
+                                   FinalityOfNumber(entry.finality())};
+    }
+    return found;
   }
 
   absl::StatusOr<StreamPosition> Scan(
-      const std::string& view, uint32_t page_size,
+      const std::string& view, const ScanOptions& options,
       absl::FunctionRef<bool(const FoundRow& row)> sink) override {
     v1::ScanRequest request;
     request.set_view(view);
-    request.set_page_size(page_size);
+    request.set_page_size(options.page_size);
+    request.set_key_prefix(options.key_prefix);
+    request.set_where(options.where);
+    if (options.min_position.has_value()) {
+      FillPosition(*options.min_position, request.mutable_min_position());
+    }
     v1::ScanResponse response;
     do {
       response.Clear();
@@ -142,24 +164,50 @@ class GrpcViewClient : public ViewClient {
 
  private:
   template <typename Request, typename Response>
-  absl::Status Call(grpc::Status (v1::ViewService::Stub::*method)(
-                        grpc::ClientContext*, const Request&, Response*),
-                    const Request& request, Response* response) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() +
-                         std::chrono::milliseconds(timeout_ms_));
-    return ToAbslStatus((stub_.get()->*method)(&context, request, response));
+  using Method = grpc::Status (v1::ViewService::Stub::*)(grpc::ClientContext*,
+                                                         const Request&,
+                                                         Response*);
+  template <typename Request, typename Response>
+  absl::Status Call(Method<Request, Response> method, const Request& request,
+                    Response* response) {
+    const auto deadline = std::chrono::system_clock::now() +
+                          std::chrono::milliseconds(timeout_ms_);
+    absl::Status status;
+    for (size_t i = 0; i < std::max<size_t>(1, channels_.servers()); ++i) {
+      ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel,
+                       channels_.Get());
+      grpc::ClientContext context;
+      context.set_deadline(deadline);
+      v1::ViewService::Stub stub(channel);
+      status = ToAbslStatus((stub.*method)(&context, request, response));
+      if (!absl::IsUnavailable(status)) break;
+      channels_.Drop(channel);
+    }
+    return status;
   }
 
   const int64_t timeout_ms_;
-  const std::unique_ptr<v1::ViewService::Stub> stub_;
+  Channels channels_;
 };
 
 }  // namespace
 
+absl::StatusOr<std::vector<std::optional<FoundRow>>> ViewClient::Get(
+    const std::string& view, const std::vector<std::string>& keys) {
+  ASSIGN_OR_RETURN(FoundRows found, Read(view, keys, std::nullopt));
+  return std::move(found.rows);
+}
+
 std::unique_ptr<ViewClient> ViewClient::Create(const std::string& server,
                                                int64_t timeout_ms) {
-  return std::make_unique<GrpcViewClient>(server, timeout_ms);
+  ConnectOptions options;
+  options.server = server;
+  return Create(options, timeout_ms);
+}
+
+std::unique_ptr<ViewClient> ViewClient::Create(const ConnectOptions& options,
+                                               int64_t timeout_ms) {
+  return std::make_unique<GrpcViewClient>(options, timeout_ms);
 }
 
 }  // namespace tidegate::client

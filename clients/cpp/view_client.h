@@ -11,8 +11,9 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "clients/cpp/connect_options.h"
+#include "clients/cpp/event.h"
 #include "clients/cpp/finality.h"
-#include "clients/cpp/stream_cursor.h"
 
 namespace tidegate::client {
 
@@ -47,22 +48,45 @@ struct FoundRow {
   Finality finality = Finality::kNone;
 };
 
-// Thread-safe. Every call waits for the server up to the timeout.
+struct FoundRows {
+  // One entry per key, in the order asked; nullopt where there is no row.
+  std::vector<std::optional<FoundRow>> rows;
+  StreamPosition position;
+  std::optional<int64_t> watermark_us;
+};
+
+struct ScanOptions {
+  uint32_t page_size = 0;  // rows of a call; 0: the server's default
+  std::string key_prefix;  // <View>Key with its leading columns set
+  std::string where;       // SQL over the view's columns
+  // Rows at least as new: waited for up to the timeout.
+  std::optional<StreamPosition> min_position;
+};
+
+// Thread-safe. Every call waits for the server up to the timeout. Of several
+// servers, each is asked until one can be reached.
 class ViewClient {
  public:
   static std::unique_ptr<ViewClient> Create(const std::string& server,
+                                            int64_t timeout_ms);
+  static std::unique_ptr<ViewClient> Create(const ConnectOptions& options,
                                             int64_t timeout_ms);
   virtual ~ViewClient() = default;
 
   virtual absl::StatusOr<std::vector<ViewDescription>> List() = 0;
   virtual absl::StatusOr<ViewDescription> Describe(const std::string& view) = 0;
-  // One entry per key, in order; nullopt where there is no row.
-  virtual absl::StatusOr<std::vector<std::optional<FoundRow>>> Get(
-      const std::string& view, const std::vector<std::string>& keys) = 0;
-  // Calls `sink` with every row in key order, all as of one position, until it
-  // returns false; returns that position.
+  // <View>Key messages. Rows at least as new as `min_position`, if there is
+  // one: waited for up to the timeout.
+  virtual absl::StatusOr<FoundRows> Read(
+      const std::string& view, const std::vector<std::string>& keys,
+      const std::optional<StreamPosition>& min_position) = 0;
+  // The rows alone, as new as they are.
+  absl::StatusOr<std::vector<std::optional<FoundRow>>> Get(
+      const std::string& view, const std::vector<std::string>& keys);
+  // Calls `sink` with every row that is asked for in key order, all as of one
+  // position, until it returns false; returns that position.
   virtual absl::StatusOr<StreamPosition> Scan(
-      const std::string& view, uint32_t page_size,
+      const std::string& view, const ScanOptions& options,
       absl::FunctionRef<bool(const FoundRow& row)> sink) = 0;
 };
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tidegate/v1/view_service.grpc.pb.h"
+#include "clients/cpp/server_testing.h"
 
 namespace tidegate::client {
 namespace {
@@ -18,41 +18,35 @@ using ::testing::ElementsAre;
 // Answers what it is told to.
 class CannedServer : public v1::ViewService::Service {
  public:
-  CannedServer() {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
-                             &port_);
-    builder.RegisterService(this);
-    server_ = builder.BuildAndStart();
-  }
-  ~CannedServer() override {
-    server_->Shutdown(std::chrono::system_clock::now());
-  }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string address() const { return listener_.address(); }
+  int port() const { return listener_.port(); }
 
   grpc::Status ListViews(grpc::ServerContext*, const v1::ListViewsRequest*,
                          v1::ListViewsResponse* response) override {
     *response->add_views() = view;
     return grpc::Status::OK;
   }
-  grpc::Status Get(grpc::ServerContext*, const v1::GetRequest*,
+  grpc::Status Get(grpc::ServerContext*, const v1::GetRequest* request,
                    v1::GetResponse* response) override {
+    asked_keys = *request;
     *response = get;
     return grpc::Status::OK;
   }
   grpc::Status Scan(grpc::ServerContext*, const v1::ScanRequest* request,
                     v1::ScanResponse* response) override {
+    asked.push_back(*request);
     *response = pages[request->page_token().empty() ? 0 : 1];
     return grpc::Status::OK;
   }
 
+  std::vector<v1::ScanRequest> asked;
+  v1::GetRequest asked_keys;
   v1::ViewInfo view;
   v1::GetResponse get;
   v1::ScanResponse pages[2];
 
  private:
-  int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
+  Listener listener_{this};
 };
 
 class ViewClientTest : public ::testing::Test {
@@ -60,15 +54,18 @@ class ViewClientTest : public ::testing::Test {
   // "ROW:FINALITY" of each, or the status.
   std::vector<std::string> Scan() {
     std::vector<std::string> rows;
-    const auto position = client_->Scan("v", 2, [&](const FoundRow& row) {
-      rows.push_back(row.row + ":" + std::string(FinalityName(row.finality)));
-      return true;
-    });
+    const auto position =
+        client_->Scan("v", options_, [&](const FoundRow& row) {
+          rows.push_back(row.row + ":" +
+                         std::string(FinalityName(row.finality)));
+          return true;
+        });
     if (!position.ok()) rows.push_back(position.status().ToString());
     return rows;
   }
 
   CannedServer server_;
+  ScanOptions options_;
   const std::unique_ptr<ViewClient> client_ =
       ViewClient::Create(server_.address(), 10'000);
 };
@@ -101,6 +98,41 @@ TEST_F(ViewClientTest, ScanSaysItOfEveryRow) {
   EXPECT_THAT(Scan(), ElementsAre("a:final", "b:provisional",
                                   ::testing::HasSubstr("1 rows with the "
                                                        "finality of 2")));
+}
+
+TEST_F(ViewClientTest, AsksForRowsAsNewAsWhatWasReadElsewhere) {
+  server_.get.mutable_position()->set_incarnation("i");
+  server_.get.mutable_position()->add_partitions()->set_seq(9);
+  server_.get.mutable_watermark()->set_seconds(2);
+  const StreamPosition least{"i", {{0, 7}, {1, 3}}};
+  const auto found = client_->Read("v", {}, least);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->position.seqs.at(0), 9u);
+  EXPECT_EQ(found->watermark_us, 2'000'000);
+  options_ = {.page_size = 5, .where = "n > 1", .min_position = least};
+  EXPECT_THAT(Scan(), ElementsAre());
+  for (const v1::Position& asked : {server_.asked_keys.min_position(),
+                                    server_.asked.at(0).min_position()}) {
+    EXPECT_EQ(asked.incarnation(), "i");
+    ASSERT_EQ(asked.partitions_size(), 2);
+    EXPECT_EQ(asked.partitions(1).partition(), 1u);
+    EXPECT_EQ(asked.partitions(1).seq(), 3u);
+  }
+  EXPECT_EQ(server_.asked.at(0).page_size(), 5u);
+  EXPECT_EQ(server_.asked.at(0).where(), "n > 1");
+}
+
+TEST_F(ViewClientTest, AsksTheNextServerIfOneIsNotThere) {
+  const int gone = CannedServer().port();
+  const auto client = ViewClient::Create(
+      absl::StrCat("127.0.0.1:", gone, ",", server_.address()), 10'000);
+  EXPECT_TRUE(client->List().ok());
+  EXPECT_TRUE(client->List().ok());
+  EXPECT_EQ(ViewClient::Create(absl::StrCat("127.0.0.1:", gone), 10'000)
+                ->List()
+                .status()
+                .code(),
+            absl::StatusCode::kUnavailable);
 }
 
 TEST_F(ViewClientTest, ViewsComeWithTheirPartitions) {

@@ -154,7 +154,7 @@ int RunScan(const Arguments& arguments) {
       limit == 0
           ? kScanPageRows
           : static_cast<uint32_t>(std::min<int64_t>(limit, kScanPageRows));
-  const auto position = client->Scan(view, page, take);
+  const auto position = client->Scan(view, {.page_size = page}, take);
   if (!position.ok()) return ReportFailure(arguments, position.status());
   if (!bad.ok()) return ReportFailure(arguments, bad);
   if (!json && (table.size() > 0 || !printed)) flush();

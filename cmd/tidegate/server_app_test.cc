@@ -107,8 +107,8 @@ class ServerAppTest : public ::testing::Test {
     const auto rows = DescribeRows(client.get(), "totals");
     if (!rows.ok()) return rows.status();
     std::string lines;
-    const auto position =
-        client->Scan("totals", 100, [&](const client::FoundRow& row) {
+    const auto position = client->Scan(
+        "totals", {.page_size = 100}, [&](const client::FoundRow& row) {
           absl::StrAppend(&lines, *(*rows)->RowJson(row.row),
                           client::FinalityName(row.finality));
           return true;

@@ -216,7 +216,8 @@ void Watched::FillRows(DemoReport* report) {
 absl::StatusOr<client::StreamPosition> Watched::Scan(
     std::map<std::string, std::string>* rows) {
   rows->clear();
-  return client_->Scan(view_, kPageRows, [&](const client::FoundRow& row) {
+  const client::ScanOptions options{.page_size = kPageRows};
+  return client_->Scan(view_, options, [&](const client::FoundRow& row) {
     const auto line = RowLine(*rows_, row.row, row.finality);
     if (!line.ok()) return false;
     auto entry = ParseRowLine(*line);

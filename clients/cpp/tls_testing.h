@@ -1,0 +1,30 @@
+// For tests: a certificate of "tidegate.test", its own authority, valid until
+// 2126, and its key, which protects nothing.
+#ifndef TIDEGATE_CLIENTS_CPP_TLS_TESTING_H_
+#define TIDEGATE_CLIENTS_CPP_TLS_TESTING_H_
+
+namespace tidegate::client {
+
+inline constexpr char kTestCertificate[] = R"(-----BEGIN CERTIFICATE-----
+MIIBoDCCAUegAwIBAgIUa3nNZ6IoIXkuQGZwiv83xyH4d3swCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNdGlkZWdhdGUudGVzdDAgFw0yNjExMjQxMzE3MDhaGA8yMTI2
+MTAzMTEzMTcwOFowGDEWMBQGA1UEAwwNdGlkZWdhdGUudGVzdDBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABMR1oDffPT3K8Z0Vs639AiXgnsHBxfJvfbHsHBiPzFwb
+2sIG+es2DXlfSlJYKq6pd99bWlAZ7ufWT0Q8D1IAbaOjbTBrMB0GA1UdDgQWBBTC
+XwJf/3YvB4xGKbHfFZyPwUF6MjAfBgNVHSMEGDAWgBTCXwJf/3YvB4xGKbHfFZyP
+wUF6MjAPBgNVHRMBAf8EBTADAQH/MBgGA1UdEQQRMA+CDXRpZGVnYXRlLnRlc3Qw
+CgYIKoZIzj0EAwIDRwAwRAIgVlMyiALGyJaga694oB+27I1PERnW2YDWXCIfernz
+ZV4CIGJXfXGbY8BNxZDq7IkvatrNtQw4i7LmSSmfJ23zVm2f
+-----END CERTIFICATE-----
+)";
+
+inline constexpr char kTestKey[] = R"(-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgh9lZ58wAaAnT94im
+zWpgXya2Rp00/HANWl1XUsK5B8GhRANCAATEdaA33z09yvGdFbOt/QIl4J7BwcXy
+b32x7BwYj8xcG9rCBvnrNg15X0pSWCquqXffW1pQGe7n1k9EPA9SAG2j
+-----END PRIVATE KEY-----
+)";
+
+}  // namespace tidegate::client
+
+#endif  // TIDEGATE_CLIENTS_CPP_TLS_TESTING_H_
