@@ -131,6 +131,22 @@ absl::Status CheckTypes(const Descriptor* type) {
   return absl::OkStatus();
 }
 
+// Of a type that CheckTypes knows.
+KeyColumn::Type KeyTypeOf(FieldDescriptor::CppType type) {
+  switch (type) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return KeyColumn::Type::kBool;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return KeyColumn::Type::kDouble;
+    case FieldDescriptor::CPPTYPE_STRING:
+      return KeyColumn::Type::kText;
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return KeyColumn::Type::kTimestamp;
+    default:
+      return KeyColumn::Type::kInt;
+  }
+}
+
 class ProtobufRows : public DynamicRows {
  public:
   absl::Status Init(absl::string_view view, std::vector<std::string> keys,
@@ -140,6 +156,7 @@ class ProtobufRows : public DynamicRows {
   const std::vector<std::string>& key_columns() const override {
     return key_columns_;
   }
+  const KeyOrder& key_order() const override { return key_order_; }
   absl::StatusOr<std::string> RowJson(absl::string_view row) const override {
     return Json(*row_type_, row_fields_, row);
   }
@@ -190,6 +207,7 @@ class ProtobufRows : public DynamicRows {
   Fields key_fields_;      // in key order
   std::vector<std::string> columns_;
   std::vector<std::string> key_columns_;
+  KeyOrder key_order_{{}};
 };
 
 absl::Status ProtobufRows::FindTypes(
@@ -234,6 +252,7 @@ absl::Status ProtobufRows::Init(absl::string_view view,
     columns_.push_back(row->field(i)->name());
   }
   key_columns_ = std::move(keys);
+  std::vector<KeyColumn> order;
   for (const std::string& column : key_columns_) {
     const FieldDescriptor* in_row = row->FindFieldByName(column);
     const FieldDescriptor* in_key =
@@ -242,9 +261,17 @@ absl::Status ProtobufRows::Init(absl::string_view view,
       return absl::InvalidArgumentError(
           absl::StrCat("key column without a field: ", column));
     }
+    if (in_row->number() != in_key->number() ||
+        in_row->cpp_type() != in_key->cpp_type()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "key column is not the same field in row and key: ", column));
+    }
+    order.push_back({static_cast<uint32_t>(in_key->number()),
+                     KeyTypeOf(in_key->cpp_type())});
     row_key_fields_.push_back(in_row);
     key_fields_.push_back(in_key);
   }
+  key_order_ = KeyOrder(std::move(order));
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "clients/cpp/key_order.h"
 
 namespace tidegate::client {
 
@@ -25,6 +26,7 @@ class DynamicRows {
 
   virtual const std::vector<std::string>& columns() const = 0;
   virtual const std::vector<std::string>& key_columns() const = 0;
+  virtual const KeyOrder& key_order() const = 0;
 
   // JSON objects; `row` is <View>Row, `key` <View>Key.
   virtual absl::StatusOr<std::string> RowJson(absl::string_view row) const = 0;

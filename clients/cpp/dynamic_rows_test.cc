@@ -92,6 +92,16 @@ TEST_F(DynamicRowsTest, RowAsJson) {
   EXPECT_FALSE(rows_->RowInt(SampleRow(), "region").ok());
 }
 
+TEST_F(DynamicRowsTest, RowsAreOrderedByTheirKeys) {
+  const KeyOrder& order = rows_->key_order();
+  EXPECT_EQ(order, KeyOrder({{1, KeyColumn::Type::kText},
+                             {7, KeyColumn::Type::kTimestamp}}));
+  const auto key = rows_->ParseKey(
+      R"({"region":"EU \"west\"","at":"1970-01-01T00:00:01.5Z"})");
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(order.Of(*key).value(), order.Of(SampleRow()).value());
+}
+
 TEST_F(DynamicRowsTest, RowAsCells) {
   EXPECT_EQ(
       *rows_->RowCells(SampleRow()),
