@@ -11,15 +11,21 @@ if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(simdjson REQUIRED IMPORTED_TARGET simdjson)
 pkg_check_modules(protobuf REQUIRED IMPORTED_TARGET protobuf)
-pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
 find_program(PROTOC_PROGRAM protoc REQUIRED)
-
 if(NOT TIDEGATE_PURE_ONLY)
   pkg_check_modules(grpcpp REQUIRED IMPORTED_TARGET grpc++)
-  find_package(prometheus-cpp CONFIG REQUIRED)
   find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+endif()
+if(TIDEGATE_CLIENT_ONLY)
+  return()
+endif()
+
+pkg_check_modules(simdjson REQUIRED IMPORTED_TARGET simdjson)
+pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
+
+if(NOT TIDEGATE_PURE_ONLY)
+  find_package(prometheus-cpp CONFIG REQUIRED)
   # RocksDBConfig.cmake asks for development files of every compressor the
   # library was built with; the shared library alone is enough.
   find_path(ROCKSDB_INCLUDE_DIR rocksdb/db.h REQUIRED)

@@ -9,13 +9,17 @@
 # labels a test whose targets link neither gRPC nor RocksDB: ThreadSanitizer
 # runs those.
 add_library(tidegate_options INTERFACE)
-target_include_directories(tidegate_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(
-  tidegate_options
-  INTERFACE -Wall -Wextra -Werror -Wnon-virtual-dtor -Woverloaded-virtual
-            -Wno-missing-field-initializers -fno-omit-frame-pointer
-            # g++ 12 reports it for std::string's own operator+ (GCC 105329).
-            -Wno-restrict)
+target_include_directories(tidegate_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_features(tidegate_options INTERFACE cxx_std_20)
+# Whoever brings the tree along has warnings of their own.
+if(PROJECT_IS_TOP_LEVEL)
+  target_compile_options(
+    tidegate_options
+    INTERFACE -Wall -Wextra -Werror -Wnon-virtual-dtor -Woverloaded-virtual
+              -Wno-missing-field-initializers -fno-omit-frame-pointer
+              # g++ 12 reports it for std::string's own operator+ (GCC 105329).
+              -Wno-restrict)
+endif()
 if(TIDEGATE_SANITIZER STREQUAL "address")
   set(TIDEGATE_SANITIZE -fsanitize=address,undefined
                         -fno-sanitize-recover=undefined)
@@ -51,15 +55,15 @@ function(tidegate_embed variable file name)
   get_filename_component(stem ${file} NAME)
   string(REPLACE "." "_" stem ${stem})
   cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR
-             BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE here)
+             BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE here)
   get_filename_component(folder ${file} DIRECTORY)
   set(header ${CMAKE_BINARY_DIR}/generated/${here}/${folder}/${stem}_text.h)
   cmake_path(NORMAL_PATH header)
   add_custom_command(
     OUTPUT ${header}
     COMMAND ${CMAKE_COMMAND} -DIN=${CMAKE_CURRENT_SOURCE_DIR}/${file}
-            -DOUT=${header} -DNAME=${name} -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
-    DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+            -DOUT=${header} -DNAME=${name} -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${file} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake)
   set(${variable} ${header} PARENT_SCOPE)
 endfunction()
 
