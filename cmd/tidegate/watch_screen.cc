@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <iostream>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/timestamp.h"
+#include "clients/cpp/mirror.h"
 #include "cmd/tidegate/table.h"
 
 namespace tidegate {
@@ -84,76 +84,69 @@ class LineScreen : public Screen {
   bool header_ = false;
 };
 
-// A table that is drawn anew in place; rows that just changed stand out.
+// A table that is drawn anew in place: what the mirror holds, in the order of
+// the keys.
 class TableScreen : public Screen {
  public:
   TableScreen(std::string view, const DynamicRows* rows)
-      : view_(std::move(view)), rows_(rows) {}
+      : view_(std::move(view)), rows_(rows) {
+    mirror_.SetOrder(rows->key_order());
+  }
 
   absl::Status Show(const Event& event) override {
-    const bool forget =
-        event.kind == Event::Kind::kReset ||
-        (event.kind == Event::Kind::kConnected && event.token.empty());
-    if (forget) held_.clear();
-    if (event.watermark_us.has_value()) {
-      watermark_ = "  watermark " + FormatTimestamp(*event.watermark_us);
-    }
-    for (const Change& change : event.changes) RETURN_IF_ERROR(Apply(change));
+    std::vector<client::RowChange> changes;
+    RETURN_IF_ERROR(mirror_.Apply(event, &changes));
+    changes_ += static_cast<int64_t>(changes.size());
     if (event.kind == Event::Kind::kDisconnected) {
       status_ = "disconnected: " + event.detail;
     } else if (event.kind == Event::Kind::kReset) {
       status_ = "reset: " + event.cause;
     } else if (event.kind != Event::Kind::kSnapshot) {
-      status_ = "live";
+      status_ = std::string(MirrorStateName(mirror_.state()));
     }
-    if (event.kind != Event::Kind::kSnapshot) Draw();
-    return absl::OkStatus();
+    return event.kind == Event::Kind::kSnapshot ? absl::OkStatus() : Draw();
   }
 
  private:
-  absl::Status Apply(const Change& change) {
-    const bool upsert = change.kind == Change::Kind::kUpsert;
-    ASSIGN_OR_RETURN(const std::string key,
-                     upsert ? rows_->KeyJsonOfRow(change.bytes)
-                            : rows_->KeyJson(change.bytes));
-    ++changes_;
-    if (!upsert) {
-      held_.erase(key);
-      return absl::OkStatus();
-    }
-    ASSIGN_OR_RETURN(held_[key], rows_->RowCells(change.bytes));
-    if (change.finality != client::Finality::kNone) {
-      has_finality_ = true;
-      held_[key].emplace_back(client::FinalityName(change.finality));
-    }
-    return absl::OkStatus();
-  }
-
-  void Draw() {
+  absl::Status Draw() {
     winsize size{};
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 6) {
       size.ws_row = 24;
       size.ws_col = 80;
     }
+    const client::MirrorSnapshot now = mirror_.Read();
     std::vector<std::vector<std::string>> shown;
-    for (const auto& [key, cells] : held_) {
-      if (shown.size() + 5 >= size.ws_row) break;
-      shown.push_back(cells);
-    }
+    absl::Status bad;
+    now.rows.ForEach([&](const client::RowRef& row) {
+      if (shown.size() + 5 >= size.ws_row) return false;
+      auto cells = rows_->RowCells(row->row);
+      bad = cells.status();
+      if (!cells.ok()) return false;
+      if (row->finality != client::Finality::kNone) {
+        has_finality_ = true;
+        cells->emplace_back(client::FinalityName(row->finality));
+      }
+      shown.push_back(*std::move(cells));
+      return true;
+    });
+    RETURN_IF_ERROR(bad);
     std::vector<std::string> header = rows_->columns();
     if (has_finality_) header.emplace_back("finality");
-    std::cout << "\x1b[H\x1b[2J" << view_ << "  " << held_.size() << " rows, "
-              << changes_ << " changes, " << status_ << watermark_ << "\n\n"
+    std::cout << "\x1b[H\x1b[2J" << view_ << "  " << now.rows.size()
+              << " rows, " << changes_ << " changes, " << status_;
+    if (now.watermark_us.has_value()) {
+      std::cout << "  watermark " << FormatTimestamp(*now.watermark_us);
+    }
+    std::cout << "\n\n"
               << FormatTable(header, shown, size.ws_col) << std::flush;
+    return absl::OkStatus();
   }
 
   const std::string view_;
   const DynamicRows* const rows_;
-  // Ordered by the key's text.
-  std::map<std::string, std::vector<std::string>> held_;
+  client::Mirror mirror_;
   int64_t changes_ = 0;
   std::string status_ = "connecting";
-  std::string watermark_;  // of the last message that had one
   bool has_finality_ = false;
 };
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
+#include "clients/cpp/mirror.h"
 #include "clients/cpp/subscriber.h"
 #include "clients/cpp/view_client.h"
 #include "clients/history/checker.h"
@@ -110,12 +111,11 @@ class Watched {
   std::unique_ptr<client::Subscriber> subscriber_;
   int64_t connected_us_ = 0;  // of the subscription's thread
   int line_ = 0;              // of the subscription's thread
+  client::Mirror mirror_;     // of the view that the picture shows
 
   // Shared by all: the book of states is.
   Mutex* const mutex_;
   Checker checker_ ABSL_GUARDED_BY(*mutex_);
-  std::map<std::string, std::vector<std::string>> cells_
-      ABSL_GUARDED_BY(*mutex_);
   std::vector<std::string> own_problems_ ABSL_GUARDED_BY(*mutex_);
   std::thread thread_;
 };
@@ -132,6 +132,7 @@ absl::Status Watched::Start(uint64_t seed) {
     if (NowMicros() > deadline) return rows.status();
     std::this_thread::sleep_for(milliseconds(kRetryMs));
   }
+  mirror_.SetOrder(rows_->key_order());
   WatchSubject subject;
   subject.view = view_;
   lines_ = std::make_unique<WatchLines>(std::move(subject), rows_.get());
@@ -178,18 +179,12 @@ void Watched::Take(const Event& event) {
     }
   }
   std::string text;
-  const absl::Status status = lines_->Append(event, &text);
+  absl::Status status = lines_->Append(event, &text);
+  if (view_ == kShownView) status.Update(mirror_.Apply(event, nullptr));
   if (!status.ok()) AddViolation(std::string(status.message()));
   MutexLock lock(mutex_);
   for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     checker_.AddLine(line, ++line_);
-  }
-  if (view_ != kShownView) return;
-  for (const Change& change : event.changes) {
-    if (change.kind != Change::Kind::kUpsert) continue;
-    const auto key = rows_->KeyJsonOfRow(change.bytes);
-    auto cells = rows_->RowCells(change.bytes);
-    if (key.ok() && cells.ok()) cells_[*key] = *std::move(cells);
   }
 }
 
@@ -208,9 +203,13 @@ std::vector<std::string> Watched::problems() {
 }
 
 void Watched::FillRows(DemoReport* report) {
-  MutexLock lock(mutex_);
   report->columns = rows_->columns();
-  for (const auto& [key, cells] : cells_) report->rows.push_back(cells);
+  mirror_.Read().rows.ForEach([&](const client::RowRef& row) {
+    auto cells = rows_->RowCells(row->row);
+    if (!cells.ok()) return false;
+    report->rows.push_back(*std::move(cells));
+    return true;
+  });
 }
 
 absl::StatusOr<client::StreamPosition> Watched::Scan(
