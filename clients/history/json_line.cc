@@ -89,6 +89,26 @@ absl::StatusOr<std::vector<std::vector<std::string>>> JsonLine::TextRows(
   return rows;
 }
 
+absl::StatusOr<std::string> JsonLine::Json(const char* name) const {
+  element value;
+  if (impl_->object[name].get(value)) return Missing("value", name);
+  return simdjson::minify(value);
+}
+
+absl::StatusOr<std::vector<std::string>> JsonLine::Jsons(
+    const char* name) const {
+  array entries;
+  if (impl_->object[name].get(entries)) return Missing("array", name);
+  std::vector<std::string> values;
+  for (element entry : entries) values.push_back(simdjson::minify(entry));
+  return values;
+}
+
+bool JsonLine::Has(const char* name) const {
+  element value;
+  return !impl_->object[name].get(value);
+}
+
 bool JsonLine::IsNull(const char* name) const {
   element value;
   return !impl_->object[name].get(value) && value.is_null();

@@ -29,6 +29,10 @@ class JsonLine {
   absl::StatusOr<std::vector<std::string>> Texts(const char* name) const;
   absl::StatusOr<std::vector<std::vector<std::string>>> TextRows(
       const char* name) const;
+  // A value as JSON text, and an array of them.
+  absl::StatusOr<std::string> Json(const char* name) const;
+  absl::StatusOr<std::vector<std::string>> Jsons(const char* name) const;
+  bool Has(const char* name) const;
   // The member is there, and null.
   bool IsNull(const char* name) const;
 

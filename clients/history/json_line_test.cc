@@ -20,6 +20,19 @@ TEST(JsonLineTest, ReadsMembers) {
   EXPECT_FALSE(json.IsNull("absent"));
 }
 
+TEST(JsonLineTest, ReadsValuesAsText) {
+  const auto json = JsonLine::Parse(
+      R"({"o": {"k": "a\"b", "n": 9007199254740993}, "l": [{"x": 1}, 2]})");
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(json->Json("o").value(), R"({"k":"a\"b","n":9007199254740993})");
+  EXPECT_EQ(json->Jsons("l").value(),
+            (std::vector<std::string>{R"({"x":1})", "2"}));
+  EXPECT_TRUE(json->Has("o"));
+  EXPECT_FALSE(json->Has("absent"));
+  EXPECT_FALSE(json->Json("absent").ok());
+  EXPECT_FALSE(json->Jsons("o").ok());
+}
+
 TEST(JsonLineTest, OtherTypesAreErrors) {
   const auto json = JsonLine::Parse(R"({"n":1,"l":[1],"r":["a"]})");
   ASSERT_TRUE(json.ok()) << json.status();
