@@ -1,9 +1,11 @@
 // The columns of CREATE SOURCE and CREATE TABLE.
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "views/sql/binder.h"
+#include "views/sql/literals.h"
 
 namespace tidegate::sql {
 
@@ -23,13 +25,22 @@ SourcePlan Binder::BindSource(const Statement& statement) {
 
 void Binder::BindColumns(const Statement& statement, SourcePlan* plan) {
   absl::flat_hash_set<std::string> seen;
+  absl::flat_hash_map<std::string, std::string> json_names;
   for (const ColumnDef& column : statement.source->columns) {
-    if (!seen.insert(column.name.text).second) {
-      reporter_->Error(
-          column.name.span,
-          absl::StrCat("column \"", column.name.text, "\" is already defined"));
+    const std::string& name = column.name.text;
+    const bool is_new = seen.insert(name).second;
+    if (!is_new) {
+      reporter_->Error(column.name.span, absl::StrCat("column \"", name,
+                                                      "\" is already defined"));
     }
-    if (plan->is_table) CheckPlainName(column.name, "column", reporter_);
+    if (plan->is_table && CheckPlainName(column.name, "column", reporter_)) {
+      const auto other = json_names.emplace(JsonName(name), name).first;
+      if (is_new && other->second != name) {
+        reporter_->Error(column.name.span,
+                         absl::StrCat("columns \"", other->second, "\" and \"",
+                                      name, "\" have one name in JSON"));
+      }
+    }
     plan->columns.push_back(Column{column.name.text, column.type});
   }
   if (plan->columns.empty() && !statement.broken) {

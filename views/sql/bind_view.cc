@@ -4,28 +4,13 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/suggest.h"
 #include "views/sql/binder.h"
+#include "views/sql/literals.h"
 
 namespace tidegate::sql {
 namespace {
-
-// Names of one message that Protobuf's JSON could not tell apart.
-std::string JsonName(absl::string_view name) {
-  std::string out;
-  bool upper = false;
-  for (char c : name) {
-    if (c == '_') {
-      upper = true;
-      continue;
-    }
-    out.push_back(upper ? absl::ascii_toupper(c) : c);
-    upper = false;
-  }
-  return out;
-}
 
 void MarkColumns(const Expr& expr, std::vector<bool>* used) {
   for (const Instruction& instruction : expr.code) {

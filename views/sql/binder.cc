@@ -71,6 +71,25 @@ void Binder::DeclareNames() {
           "rename one of them");
     }
   }
+  CheckTypedNames();
+}
+
+void Binder::CheckTypedNames() {
+  for (const Statement& statement : statements_) {
+    const std::string camel = ToCamelCase(statement.name.text);
+    const auto view = camel_names_.find(camel);
+    if (view == camel_names_.end() || view->second != &statement) continue;
+    for (const absl::string_view suffix : kTypedSuffixes) {
+      const auto other = camel_names_.find(absl::StrCat(camel, suffix));
+      if (other == camel_names_.end()) continue;
+      reporter_->Error(
+          other->second->name.span,
+          absl::StrCat("the service of \"", other->second->name.text,
+                       "\" and a message of \"", statement.name.text,
+                       "\" are both ", other->first, " in Protobuf"),
+          "rename one of them");
+    }
+  }
 }
 
 void Binder::CheckServedName(const Name& name) {

@@ -39,6 +39,8 @@ class Binder {
  private:
   // binder.cc
   void DeclareNames();
+  // A view and a message of another that have one name.
+  void CheckTypedNames();
   void CheckServedName(const Name& name);
   std::string Definition(const Statement& statement) const;
 

@@ -124,6 +124,14 @@ std::string ToCamelCase(absl::string_view name) {
   return out;
 }
 
+std::string JsonName(absl::string_view name) {
+  std::string out;
+  for (char c : name) {
+    if (c != '_') out.push_back(absl::ascii_tolower(c));
+  }
+  return out;
+}
+
 bool IsPlainName(absl::string_view name) {
   if (name.empty() || absl::ascii_isdigit(name[0])) return false;
   for (char c : name) {

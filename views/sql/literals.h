@@ -23,6 +23,25 @@ absl::StatusOr<int64_t> ParseDurationMs(absl::string_view text);
 // "driver_totals" is DriverTotals.
 std::string ToCamelCase(absl::string_view name);
 
+// A view's Protobuf messages are named after it in CamelCase, which is its
+// service's name, with these behind.
+inline constexpr absl::string_view kTypedSuffixes[] = {
+    "Row",
+    "Key",
+    "GetRequest",
+    "GetResponse",
+    "ScanRequest",
+    "ScanResponse",
+    "SubscribeRequest",
+    "SubscribeResponse",
+    "SessionRequest",
+    "SessionResponse",
+};
+
+// What Protobuf's JSON calls a column, but for upper case, which older versions
+// of Protobuf do not see: two of one view must differ.
+std::string JsonName(absl::string_view name);
+
 // Letters, digits and _, not starting with a digit: what Protobuf takes.
 bool IsPlainName(absl::string_view name);
 

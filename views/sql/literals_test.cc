@@ -61,6 +61,9 @@ TEST(LiteralsTest, Names) {
   EXPECT_EQ(ToCamelCase("driver_totals"), "DriverTotals");
   EXPECT_EQ(ToCamelCase("a__b"), ToCamelCase("a_b"));
   EXPECT_NE(ToCamelCase("ab"), ToCamelCase("a_b"));
+  EXPECT_EQ(JsonName("a_b"), JsonName("aB"));
+  EXPECT_EQ(JsonName("_ab"), JsonName("ab"));
+  EXPECT_NE(JsonName("a_1"), JsonName("a_2"));
   EXPECT_TRUE(IsPlainName("_a1"));
   for (const char* bad : {"", "1a", "a-b", "a b", "ä"}) {
     EXPECT_FALSE(IsPlainName(bad)) << bad;
