@@ -1,21 +1,18 @@
 #include "gateway/grpc/requests.h"
 
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "gateway/grpc/descriptors.h"
-#include "gateway/grpc/service.h"
+#include "views/sql/row_filter.h"
 
 namespace tidegate {
 namespace {
 
 constexpr int64_t kMicros = 1'000'000;
-
-absl::Status NotServed(absl::string_view field, absl::string_view message) {
-  return absl::UnimplementedError(absl::StrCat(
-      "field ", field, " of ", message, " is not served by this version"));
-}
 
 v1::PartitionWatermark::State ToProto(PartitionState state) {
   switch (state) {
@@ -36,14 +33,6 @@ v1::PartitionWatermark::State ToProto(PartitionState state) {
 }
 
 }  // namespace
-
-absl::Status CheckServed(const v1::ScanRequest& request) {
-  if (!request.key_prefix().empty()) {
-    return NotServed("key_prefix", "ScanRequest");
-  }
-  if (!request.where().empty()) return NotServed("where", "ScanRequest");
-  return absl::OkStatus();
-}
 
 absl::StatusOr<std::vector<std::string>> ReadKeys(
     const CatalogView& view,
@@ -66,6 +55,24 @@ absl::StatusOr<std::vector<std::string>> ReadKeys(
     out.push_back(std::move(key));
   }
   return out;
+}
+
+absl::Status ReadRowFilter(const CatalogView& view,
+                           absl::string_view key_prefix,
+                           absl::string_view where,
+                           SubscriptionFilter* filter) {
+  if (!key_prefix.empty()) {
+    absl::StatusOr<std::string> prefix = KeyPrefixOf(view.schema, key_prefix);
+    if (!prefix.ok()) {
+      return absl::Status(prefix.status().code(),
+                          absl::StrCat("key_prefix of view \"", view.name,
+                                       "\": ", prefix.status().message()));
+    }
+    filter->prefix = *std::move(prefix);
+  }
+  if (where.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(filter->where, RowFilter::Compile(where, view.schema));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Seq> SeqToReach(const MaterializedStore& store,

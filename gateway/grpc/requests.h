@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/coding.h"
 #include "base/ids.h"
+#include "gateway/core/delta_range.h"
 #include "gateway/core/finality.h"
 #include "tidegate/v1/view_service.pb.h"
 #include "views/pipeline/catalog.h"
@@ -22,6 +25,12 @@ namespace tidegate {
 absl::StatusOr<std::vector<std::string>> ReadKeys(
     const CatalogView& view,
     const google::protobuf::RepeatedPtrField<std::string>& keys, size_t limit);
+
+// Fills what `key_prefix` and `where` of a request, which may be empty, say of
+// the rows that are wanted. InvalidArgument names the field.
+absl::Status ReadRowFilter(const CatalogView& view,
+                           absl::string_view key_prefix,
+                           absl::string_view where, SubscriptionFilter* filter);
 
 // The sequence that stands for `position`; 0 for an empty one.
 absl::StatusOr<Seq> SeqToReach(const MaterializedStore& store,

@@ -1,5 +1,6 @@
 #include "gateway/grpc/scans.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -22,6 +23,8 @@ absl::Status Malformed() {
 std::string EncodePageToken(const PageToken& token) {
   std::string out;
   PutFixed64LittleEndian(&out, token.view_hash);
+  PutFixed64LittleEndian(&out, token.prefix_hash);
+  PutFixed64LittleEndian(&out, token.where_hash);
   PutLengthPrefixed(&out, token.incarnation);
   PutVarint64(&out, token.seq.value());
   PutLengthPrefixed(&out, token.last_key);
@@ -46,6 +49,8 @@ absl::StatusOr<PageToken> DecodePageToken(absl::string_view text) {
   absl::string_view incarnation;
   absl::string_view last_key;
   if (!GetFixed64LittleEndian(&body, &token.view_hash) ||
+      !GetFixed64LittleEndian(&body, &token.prefix_hash) ||
+      !GetFixed64LittleEndian(&body, &token.where_hash) ||
       !GetLengthPrefixed(&body, &incarnation) || !GetVarint64(&body, &seq) ||
       !GetLengthPrefixed(&body, &last_key) || !body.empty()) {
     return Malformed();
@@ -57,8 +62,8 @@ absl::StatusOr<PageToken> DecodePageToken(absl::string_view text) {
 }
 
 void OpenScans::ExpireLocked(ProcessingTime now) {
-  scans_.remove_if([&](const Scan& scan) {
-    return now.value() - scan.opened.value() > max_age_ms_ * 1000;
+  scans_.remove_if([&](const Kept& kept) {
+    return now.value() - kept.scan.opened.value() > max_age_ms_ * 1000;
   });
 }
 
@@ -67,31 +72,34 @@ void OpenScans::Expire(ProcessingTime now) {
   ExpireLocked(now);
 }
 
-void OpenScans::Keep(const void* pipeline, std::shared_ptr<const ReadView> view,
-                     ProcessingTime now) {
+std::list<OpenScans::Kept>::iterator OpenScans::At(const void* pipeline,
+                                                   Seq seq) {
+  return std::find_if(scans_.begin(), scans_.end(), [&](const Kept& kept) {
+    return kept.pipeline == pipeline && kept.scan.rows->seq() == seq;
+  });
+}
+
+void OpenScans::Keep(const void* pipeline, OpenScan scan, ProcessingTime now) {
   MutexLock lock(&mutex_);
   ExpireLocked(now);
-  for (auto at = scans_.begin(); at != scans_.end(); ++at) {
-    if (at->pipeline == pipeline && at->view->seq() == view->seq()) {
-      scans_.splice(scans_.begin(), scans_, at);
-      return;
-    }
+  const auto at = At(pipeline, scan.rows->seq());
+  if (at != scans_.end()) {
+    scans_.splice(scans_.begin(), scans_, at);
+    // Who opened it later holds fewer old files.
+    if (scan.opened > at->scan.opened) at->scan = std::move(scan);
+    return;
   }
-  scans_.push_front({pipeline, std::move(view), now});
+  scans_.push_front({pipeline, std::move(scan)});
   if (scans_.size() > max_open_) scans_.pop_back();
 }
 
-std::shared_ptr<const ReadView> OpenScans::Find(const void* pipeline, Seq seq,
-                                                ProcessingTime now) {
+OpenScan OpenScans::Find(const void* pipeline, Seq seq, ProcessingTime now) {
   MutexLock lock(&mutex_);
   ExpireLocked(now);
-  for (auto at = scans_.begin(); at != scans_.end(); ++at) {
-    if (at->pipeline == pipeline && at->view->seq() == seq) {
-      scans_.splice(scans_.begin(), scans_, at);
-      return scans_.front().view;
-    }
-  }
-  return nullptr;
+  const auto at = At(pipeline, seq);
+  if (at == scans_.end()) return {};
+  scans_.splice(scans_.begin(), scans_, at);
+  return at->scan;
 }
 
 }  // namespace tidegate

@@ -18,43 +18,53 @@ namespace tidegate {
 
 // What a page token says. Opaque, checksummed, printable text.
 struct PageToken {
+  // Fnv1a64 of the view's name and of what its rows are chosen by.
   uint64_t view_hash = 0;
+  uint64_t prefix_hash = 0;
+  uint64_t where_hash = 0;
   std::string incarnation;
   Seq seq;
-  std::string last_key;
+  std::string last_key;  // that the page looked at, memcomparable
 };
 std::string EncodePageToken(const PageToken& token);
 // InvalidArgument if malformed.
 absl::StatusOr<PageToken> DecodePageToken(absl::string_view text);
 
+// The rows that the pages of a scan show.
+struct OpenScan {
+  std::shared_ptr<const ReadView> rows;
+  ProcessingTime opened;  // by the first page
+};
+
 // Keeps at most `max_open` views, each for at most `max_age_ms` after the first
 // page; the least recently used goes first. Scans of one pipeline at one
-// position share a view. Thread-safe.
+// position share a view, for as long as the latest of them may. Thread-safe.
 class OpenScans {
  public:
   OpenScans(size_t max_open, int64_t max_age_ms)
       : max_open_(max_open), max_age_ms_(max_age_ms) {}
 
-  void Keep(const void* pipeline, std::shared_ptr<const ReadView> view,
-            ProcessingTime now);
-  // Null if it is gone.
-  std::shared_ptr<const ReadView> Find(const void* pipeline, Seq seq,
-                                       ProcessingTime now);
+  // A scan's first page keeps it with `opened` now, others as they found it.
+  void Keep(const void* pipeline, OpenScan scan, ProcessingTime now);
+  // Without rows if it is gone.
+  OpenScan Find(const void* pipeline, Seq seq, ProcessingTime now);
   // Lets go of what is too old.
   void Expire(ProcessingTime now);
 
  private:
-  struct Scan {
+  struct Kept {
     const void* pipeline;
-    std::shared_ptr<const ReadView> view;
-    ProcessingTime opened;
+    OpenScan scan;
   };
+  // End of the list if there is none.
+  std::list<Kept>::iterator At(const void* pipeline, Seq seq)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ExpireLocked(ProcessingTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const size_t max_open_;
   const int64_t max_age_ms_;
   Mutex mutex_;
-  std::list<Scan> scans_ ABSL_GUARDED_BY(mutex_);  // last used first
+  std::list<Kept> scans_ ABSL_GUARDED_BY(mutex_);  // last used first
 };
 
 }  // namespace tidegate

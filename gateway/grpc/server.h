@@ -24,6 +24,11 @@ inline constexpr uint32_t kDefaultPageRows = 1'000;
 inline constexpr uint32_t kMaxPageRows = 10'000;
 // Below the 4 MiB that gRPC clients accept by default.
 inline constexpr size_t kMaxReplyBytes = 3u << 20;
+// What a page of a scan with a condition looks at. Both above what a page
+// without one may have.
+inline constexpr size_t kMaxPageReadRows = 50'000;
+inline constexpr size_t kMaxPageReadBytes = 8u << 20;
+inline constexpr int64_t kMaxPageReadMs = 100;
 inline constexpr size_t kMaxOpenScans = 64;
 inline constexpr int64_t kMaxScanAgeMs = 60'000;
 inline constexpr int64_t kConnectionGraceMs = 60'000;
@@ -42,6 +47,8 @@ struct ServerOptions {
   int64_t max_stream_age_ms = 0;
   int64_t max_connection_age_ms = 0;
   size_t max_keys_per_subscription = kMaxKeysPerSubscription;
+  size_t max_page_read_rows = kMaxPageReadRows;
+  size_t max_page_read_bytes = kMaxPageReadBytes;
   size_t max_open_scans = kMaxOpenScans;
   int64_t max_scan_age_ms = kMaxScanAgeMs;
 };

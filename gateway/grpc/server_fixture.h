@@ -144,23 +144,31 @@ class ServerFixture : public testing::Test {
 
   void Write(const std::map<std::string, std::optional<std::string>>& rows,
              bool corrected = false) {
-    CommitBuilder builder;
+    std::map<std::string, std::optional<std::string>> by_key;
     for (const auto& [name, value] : rows) {
-      const std::string key = TestKey(name);
+      std::optional<std::string>& row = by_key[TestKey(name)];
+      if (value) row = RowOf(name, *value);
+    }
+    WriteRows(by_key, corrected);
+  }
+  // By memcomparable key; nullopt deletes.
+  void WriteRows(const std::map<std::string, std::optional<std::string>>& rows,
+                 bool corrected = false) {
+    CommitBuilder builder;
+    for (const auto& [key, row] : rows) {
       const auto before = rows_.find(key);
       Change change;
       change.view = kTestView;
       change.key = key;
       change.has_before = before != rows_.end();
       if (change.has_before) change.before = before->second;
-      change.has_after = value.has_value();
-      const std::string after = value ? RowOf(name, *value) : "";
-      change.after = after;
-      change.state = value ? "s" : "";
+      change.has_after = row.has_value();
+      if (row) change.after = *row;
+      change.state = row ? "s" : "";
       change.corrected = corrected;
       builder.Add(change);
-      if (value) {
-        rows_[key] = after;
+      if (row) {
+        rows_[key] = *row;
       } else {
         rows_.erase(key);
       }

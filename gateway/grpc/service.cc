@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "gateway/core/scan_page.h"
 #include "gateway/core/session.h"
 #include "gateway/core/subscribe_stream.h"
 #include "gateway/grpc/descriptors.h"
@@ -234,85 +235,68 @@ void ViewService::Scan(const UnaryCall& call, Reply reply) {
   ++stats_->reads;
   auto request = Parse<v1::ScanRequest>(call.request);
   if (!request.ok()) return reply(request.status());
-  const absl::Status served = CheckServed(*request);
-  if (!served.ok()) return reply(served);
   const absl::StatusOr<const ViewHub::View*> view =
       Find(call.thread, request->view());
   if (!view.ok()) return reply(view.status());
-  CallThread* const thread = call.thread;
-  const v1::Position min_position = request->min_position();
-  WhenReached(**view, min_position, call,
-              [this, thread, reply = std::move(reply), view = *view,
-               request = *std::move(request)](const absl::Status& status) {
+  absl::StatusOr<ScanSpec> scan = MakeScan(**view, *request);
+  if (!scan.ok()) return reply(scan.status());
+  WhenReached(**view, request->min_position(), call,
+              [this, thread = call.thread, deadline = call.deadline,
+               reply = std::move(reply), view = *view,
+               scan = *std::move(scan)](const absl::Status& status) {
                 if (!status.ok()) return reply(status);
                 AnswerElsewhere(
                     thread,
-                    [this, request, view]() -> absl::StatusOr<std::string> {
-                      v1::ScanResponse response;
-                      RETURN_IF_ERROR(DoScan(request, *view, &response));
-                      return response.SerializeAsString();
+                    [this, scan, view, deadline] {
+                      return DoScan(scan, *view, deadline);
                     },
                     reply);
               });
 }
 
-absl::Status ViewService::DoScan(const v1::ScanRequest& request,
-                                 const ViewHub::View& view,
-                                 v1::ScanResponse* response) {
+absl::StatusOr<std::string> ViewService::DoScan(const ScanSpec& scan,
+                                                const ViewHub::View& view,
+                                                ProcessingTime deadline) const {
   const ProcessingTime now = clock_->Now();
+  if (now >= deadline) {
+    return absl::DeadlineExceededError("no time left to scan");
+  }
   MaterializedStore& store = view.pipeline->store();
-  PageToken token;
-  token.view_hash = Fnv1a64(view.view->name);
-  token.incarnation = store.incarnations().back().id;
-  std::shared_ptr<const ReadView> rows;
-  std::string start;
-  if (request.page_token().empty()) {
-    rows = store.HeadView();
-  } else {
-    ASSIGN_OR_RETURN(const PageToken given,
-                     DecodePageToken(request.page_token()));
-    if (given.view_hash != token.view_hash) {
-      return absl::InvalidArgumentError("page_token belongs to another view");
-    }
-    if (given.incarnation == token.incarnation) {
-      rows = scans_->Find(view.pipeline, given.seq, now);
-    }
-    if (rows == nullptr) {
-      return absl::AbortedError(absl::StrCat(
-          "scan expired, start again without page_token: position ",
-          given.seq.value()));
-    }
-    start = given.last_key + '\0';
+  const OpenScan open = scan.first_page
+                            ? OpenScan{store.HeadView(), now}
+                            : scans_->Find(view.pipeline, scan.token.seq, now);
+  if (open.rows == nullptr) return ScanExpired(scan.token);
+  PageLimits limits;
+  limits.max_rows = scan.page_rows;
+  limits.max_bytes = kMaxReplyBytes;
+  limits.max_read_rows = options_.max_page_read_rows;
+  limits.max_read_bytes = options_.max_page_read_bytes;
+  // Half of what is left is for the answer's way.
+  limits.until = ProcessingTime(
+      now.value() + std::min<int64_t>(kMaxPageReadMs * 1000,
+                                      (deadline.value() - now.value()) / 2));
+  v1::ScanResponse response;
+  ASSIGN_OR_RETURN(
+      const PageEnd end,
+      ReadPage(
+          *open.rows, scan.filter, scan.window, scan.token.last_key, limits,
+          [this] { return clock_->Now(); },
+          [&response](absl::string_view row, Finality finality) {
+            response.add_rows(row.data(), row.size());
+            if (finality == Finality::kUnspecified) return;
+            response.add_finality(ToProto(finality));
+          }));
+  if (end.more) {
+    PageToken next = scan.token;
+    next.seq = open.rows->seq();
+    next.last_key = end.last_key;
+    response.set_next_page_token(EncodePageToken(next));
+    scans_->Keep(view.pipeline, open, now);
   }
-  const size_t page_rows = request.page_size() == 0
-                               ? kDefaultPageRows
-                               : std::min(request.page_size(), kMaxPageRows);
-  const std::unique_ptr<ViewIterator> at = rows->NewIterator(view.view->id);
-  const WindowEnd window = WindowEndOf(*view.view);
-  size_t bytes = 0;
-  for (at->Seek(start); at->Valid(); at->Next()) {
-    const size_t count = static_cast<size_t>(response->rows_size());
-    if (count >= page_rows ||
-        (count > 0 && bytes + at->row().size() > kMaxReplyBytes)) {
-      token.seq = rows->seq();
-      response->set_next_page_token(EncodePageToken(token));
-      scans_->Keep(view.pipeline, rows, now);
-      break;
-    }
-    bytes += at->row().size();
-    response->add_rows(at->row().data(), at->row().size());
-    const Finality finality =
-        FinalityOf(window, at->row(), at->entry().corrected, rows->watermark());
-    if (finality != Finality::kUnspecified) {
-      response->add_finality(ToProto(finality));
-    }
-    token.last_key.assign(at->key().data(), at->key().size());
-  }
-  RETURN_IF_ERROR(at->status());
-  FillPosition(store, rows->seq(), response->mutable_position());
-  FillTimestamp(rows->watermark(),
-                [&] { return response->mutable_watermark(); });
-  return absl::OkStatus();
+  FillPosition(store, open.rows->seq(), response.mutable_position());
+  FillTimestamp(open.rows->watermark(),
+                [&] { return response.mutable_watermark(); });
+  return response.SerializeAsString();
 }
 
 absl::StatusOr<std::unique_ptr<Stream>> ViewService::Subscribe(

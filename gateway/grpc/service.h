@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "gateway/core/stats.h"
 #include "gateway/grpc/methods.h"
+#include "gateway/grpc/scan_request.h"
 #include "gateway/grpc/scans.h"
 #include "gateway/grpc/server.h"
 #include "gateway/grpc/session_requests.h"
@@ -49,8 +50,9 @@ class ViewService {
                                             const std::string& name) const;
   absl::StatusOr<std::string> DoGet(const v1::GetRequest& request,
                                     const ViewHub::View& view) const;
-  absl::Status DoScan(const v1::ScanRequest& request, const ViewHub::View& view,
-                      v1::ScanResponse* response);
+  absl::StatusOr<std::string> DoScan(const ScanSpec& scan,
+                                     const ViewHub::View& view,
+                                     ProcessingTime deadline) const;
   void DescribeInto(const ViewHub::View& view, v1::ViewInfo* info) const;
   // Calls `then` once the view has reached `min_position`; FailedPrecondition
   // if that is no position of this history.
@@ -65,9 +67,6 @@ class ViewService {
   OpenScans* const scans_;
   const SessionRequests session_requests_;
 };
-
-// Unimplemented, naming the first field that is set and not served.
-absl::Status CheckServed(const v1::ScanRequest& request);
 
 }  // namespace tidegate
 

@@ -1,15 +1,11 @@
 #include "gateway/grpc/subscribe_request.h"
 
 #include <cstdint>
-#include <memory>
-#include <string>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "gateway/grpc/requests.h"
 #include "tidegate/v1/view_service.pb.h"
-#include "views/sql/row_filter.h"
 
 namespace tidegate {
 namespace {
@@ -28,21 +24,6 @@ absl::StatusOr<int64_t> ReadInterval(
   return interval.seconds() * 1000 + interval.nanos() / 1'000'000;
 }
 
-absl::StatusOr<std::string> ReadPrefix(const CatalogView& view,
-                                       const v1::SubscribeRequest& request) {
-  if (request.key_prefix().empty()) return std::string();
-  if (!request.keys().empty()) {
-    return absl::InvalidArgumentError(
-        "keys and key_prefix exclude each other, both are set");
-  }
-  absl::StatusOr<std::string> prefix =
-      KeyPrefixOf(view.schema, request.key_prefix());
-  if (prefix.ok()) return prefix;
-  return absl::Status(prefix.status().code(),
-                      absl::StrCat("key_prefix of view \"", view.name,
-                                   "\": ", prefix.status().message()));
-}
-
 }  // namespace
 
 absl::StatusOr<SubscriptionSpec> MakeSpec(const ViewHub::View& view,
@@ -59,11 +40,12 @@ absl::StatusOr<SubscriptionSpec> MakeSpec(const ViewHub::View& view,
   spec.filter.growing = options.growing && !spec.filter.all_rows;
   ASSIGN_OR_RETURN(spec.filter.keys,
                    ReadKeys(of, request.keys(), options.max_keys));
-  ASSIGN_OR_RETURN(spec.filter.prefix, ReadPrefix(of, request));
-  if (!request.where().empty()) {
-    ASSIGN_OR_RETURN(spec.filter.where,
-                     RowFilter::Compile(request.where(), of.schema));
+  if (!request.keys().empty() && !request.key_prefix().empty()) {
+    return absl::InvalidArgumentError(
+        "keys and key_prefix exclude each other, both are set");
   }
+  RETURN_IF_ERROR(
+      ReadRowFilter(of, request.key_prefix(), request.where(), &spec.filter));
   spec.skip_snapshot = request.skip_snapshot();
   if (request.has_progress_interval()) {
     ASSIGN_OR_RETURN(

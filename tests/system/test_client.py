@@ -290,28 +290,6 @@ def test_foreign_tokens(make_server: ServerFactory, counters: Counters) -> None:
         assert stranger.snapshots == 1
 
 
-def test_what_a_later_version_brings_is_unimplemented(
-    make_server: ServerFactory, counters: Counters
-) -> None:
-    counters.hit("a")
-    counters.flush()
-    server = make_server(counters.views(), counters.bootstrap).start()
-    with Client(server.address) as client:
-        client.types("hit_counts")
-        stub = client.stub
-        for field, call in {
-            "where": lambda: stub.Scan(
-                PB.ScanRequest(view="hit_counts", where="hits > 1")
-            ),
-            "key_prefix": lambda: stub.Scan(
-                PB.ScanRequest(view="hit_counts", key_prefix=b"\x0a")
-            ),
-        }.items():
-            code, message = _code(call)
-            assert code == grpc.StatusCode.UNIMPLEMENTED
-            assert field in message
-
-
 def test_errors_say_what_to_do(
     make_server: ServerFactory, counters: Counters
 ) -> None:
