@@ -64,8 +64,8 @@ class ViewClientTest : public ::testing::Test {
     return rows;
   }
 
-  CannedServer server_;
   ScanOptions options_;
+  CannedServer server_;
   const std::unique_ptr<ViewClient> client_ =
       ViewClient::Create(server_.address(), 10'000);
 };
@@ -133,6 +133,20 @@ TEST_F(ViewClientTest, AsksTheNextServerIfOneIsNotThere) {
                 .status()
                 .code(),
             absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ViewClientTest, EveryPageIsAskedForWithTheFilter) {
+  options_ = {.page_size = 2, .key_prefix = "key", .where = "n > 1"};
+  server_.pages[0].set_next_page_token("more");  // and no row yet
+  server_.pages[1].add_rows("c");
+  EXPECT_THAT(Scan(), ElementsAre("c:"));
+  ASSERT_EQ(server_.asked.size(), 2u);
+  for (const v1::ScanRequest& request : server_.asked) {
+    EXPECT_EQ(request.page_size(), 2u);
+    EXPECT_EQ(request.key_prefix(), "key");
+    EXPECT_EQ(request.where(), "n > 1");
+  }
+  EXPECT_EQ(server_.asked[1].page_token(), "more");
 }
 
 TEST_F(ViewClientTest, ViewsComeWithTheirPartitions) {

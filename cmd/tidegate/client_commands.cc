@@ -1,4 +1,5 @@
 // views, get and scan.
+#include <algorithm>
 #include <iostream>
 #include <utility>
 
@@ -91,6 +92,21 @@ int PrintRows(const Arguments& arguments, const DynamicRows& rows,
   return exit_code;
 }
 
+absl::StatusOr<client::ScanOptions> MakeScanOptions(const Arguments& arguments,
+                                                    const DynamicRows& rows) {
+  client::ScanOptions options;
+  const int64_t limit = arguments.number("limit");
+  options.page_size =
+      limit == 0
+          ? kScanPageRows
+          : static_cast<uint32_t>(std::min<int64_t>(limit, kScanPageRows));
+  options.where = arguments.text("where");
+  if (!arguments.has("key-prefix")) return options;
+  ASSIGN_OR_RETURN(options.key_prefix,
+                   ParseKeyPrefix(rows, arguments.text("key-prefix")));
+  return options;
+}
+
 }  // namespace
 
 int RunViews(const Arguments& arguments) {
@@ -128,6 +144,8 @@ int RunScan(const Arguments& arguments) {
   const auto client = MakeClient(arguments);
   const auto rows = DescribeRows(client.get(), view);
   if (!rows.ok()) return ReportFailure(arguments, rows.status());
+  const auto options = MakeScanOptions(arguments, **rows);
+  if (!options.ok()) return ReportFailure(arguments, options.status());
   const int64_t limit = arguments.number("limit");
   const bool json = WantsJson(arguments);
   RowTable table(rows->get());
@@ -150,11 +168,7 @@ int RunScan(const Arguments& arguments) {
     ++count;
     return bad.ok() && (limit == 0 || count < limit) && std::cout.good();
   };
-  const auto page =
-      limit == 0
-          ? kScanPageRows
-          : static_cast<uint32_t>(std::min<int64_t>(limit, kScanPageRows));
-  const auto position = client->Scan(view, {.page_size = page}, take);
+  const auto position = client->Scan(view, *options, take);
   if (!position.ok()) return ReportFailure(arguments, position.status());
   if (!bad.ok()) return ReportFailure(arguments, bad);
   if (!json && (table.size() > 0 || !printed)) flush();

@@ -26,6 +26,13 @@ absl::StatusOr<std::vector<std::string>> ParseKeys(
   return keys;
 }
 
+absl::StatusOr<std::string> ParseKeyPrefix(const client::DynamicRows& rows,
+                                           const std::string& text) {
+  ASSIGN_OR_RETURN(std::string prefix, rows.ParseKey(text));
+  if (!prefix.empty()) return prefix;
+  return absl::InvalidArgumentError("--key-prefix: names no key column");
+}
+
 int ReportFailure(const Arguments& arguments, const absl::Status& status) {
   const std::string server = arguments.text("server");
   switch (status.code()) {

@@ -20,6 +20,10 @@ absl::StatusOr<std::unique_ptr<client::DynamicRows>> DescribeRows(
 absl::StatusOr<std::vector<std::string>> ParseKeys(
     const client::DynamicRows& rows, const std::vector<std::string>& texts);
 
+// What --key-prefix says, as a <View>Key; it names one key column at least.
+absl::StatusOr<std::string> ParseKeyPrefix(const client::DynamicRows& rows,
+                                           const std::string& text);
+
 // Prints one line that says what went wrong; the exit code for it.
 int ReportFailure(const Arguments& arguments, const absl::Status& status);
 

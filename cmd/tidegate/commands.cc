@@ -30,9 +30,31 @@ Flag Timeout() {
           .default_value = "10s"};
 }
 
+Flag KeyPrefix() {
+  return {.name = "key-prefix",
+          .value_name = "KEY",
+          .help = "only rows whose keys begin so"};
+}
+
+Flag Where() {
+  return {.name = "where",
+          .value_name = "TEXT",
+          .help = "only rows for which this SQL condition is true"};
+}
+
+Flag Repeated(Flag flag) {
+  flag.repeated = true;
+  return flag;
+}
+
 constexpr char kKeyNotes[] =
     "A KEY is the value itself if the view has one key column, `a=1,b=x` if\n"
     "it has several, or a JSON object.\n";
+
+constexpr char kScanNotes[] =
+    "A KEY is the value itself if the view has one key column; if it has\n"
+    "several, some of the leading ones as `a=1,b=x`, or a JSON object:\n"
+    "  tidegate scan orders --key-prefix region=EU --where 'total > 100'\n";
 
 std::vector<Flag> Joined(std::vector<std::vector<Flag>> parts) {
   std::vector<Flag> all;
@@ -192,14 +214,8 @@ Command WatchCommand() {
                      .value_name = "KEY",
                      .help = "only this row",
                      .repeated = true},
-                    {.name = "key-prefix",
-                     .value_name = "KEY",
-                     .help = "only rows whose keys begin so",
-                     .repeated = true},
-                    {.name = "where",
-                     .value_name = "TEXT",
-                     .help = "only rows for which this SQL condition is true",
-                     .repeated = true},
+                    Repeated(KeyPrefix()),
+                    Repeated(Where()),
                     {.name = "min-interval",
                      .type = FlagType::kDuration,
                      .help = "changes at most this often, conflated; 0: as "
@@ -229,17 +245,20 @@ std::vector<Command> MakeClientCommands() {
            .notes = kKeyNotes},
           {.name = "scan",
            .arguments = "VIEW",
-           .summary = "All rows in key order, as of one position.",
+           .summary = "Rows in key order, as of one position.",
            .min_arguments = 1,
            .max_arguments = 1,
            .flags = {Server(),
                      Format(),
                      Timeout(),
+                     KeyPrefix(),
+                     Where(),
                      {.name = "limit",
                       .type = FlagType::kInt,
                       .value_name = "N",
                       .help = "at most N rows; 0: all",
-                      .default_value = "0"}}},
+                      .default_value = "0"}},
+           .notes = kScanNotes},
           WatchCommand()};
 }
 

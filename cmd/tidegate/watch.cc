@@ -42,12 +42,10 @@ absl::StatusOr<Watched> Describe(const Arguments& arguments,
   watched.subject.view = spec.view;
   watched.subject.where = spec.where;
   ASSIGN_OR_RETURN(watched.subject.keys, ParseKeys(*watched.rows, spec.keys));
-  ASSIGN_OR_RETURN(const std::vector<std::string> prefix,
-                   ParseKeys(*watched.rows, spec.key_prefix));
-  if (!prefix.empty() && prefix[0].empty()) {
-    return absl::InvalidArgumentError("--key-prefix: names no key column");
+  if (!spec.key_prefix.empty()) {
+    ASSIGN_OR_RETURN(watched.subject.key_prefix,
+                     ParseKeyPrefix(*watched.rows, spec.key_prefix[0]));
   }
-  if (!prefix.empty()) watched.subject.key_prefix = prefix[0];
   watched.subject.one_of_several = arguments.words().size() > 1;
   watched.resume_token = spec.resume_token;
   watched.screen = MakeScreen(watched.subject, watched.rows.get(),
