@@ -1,16 +1,19 @@
 """A client's driver, running."""
 
 import json
+import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 # Before a command: it is killed when the test runner ends.
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 _MAX_STDERR_CHARS = 1 << 16
+_MAKE_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,25 @@ class DriverSpec:
     names_codes: bool = True
     usage_exit: int = 1
     environment: dict[str, str] = field(default_factory=dict)
+    # What builds it, if CMake does not, and the directory to run that in.
+    make: tuple[str, ...] = ()
+    make_in: Path = Path()
     # Scenarios that it is known to fail: it must until it is taken out here.
     fails: tuple[str, ...] = ()
+
+
+def make(spec: DriverSpec) -> None:
+    """Builds it if that is not CMake's, and looks whether it is there."""
+    if spec.make:
+        subprocess.run(
+            spec.make,
+            cwd=spec.make_in,
+            env=os.environ | spec.environment,
+            check=True,
+            timeout=_MAKE_TIMEOUT_S,
+        )
+    program = Path(spec.command[0])
+    assert program.exists(), f"{program} is not built"
 
 
 class DriverProcess:

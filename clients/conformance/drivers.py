@@ -16,6 +16,9 @@ _TIDEGATE = Path(
 _BUILT = _TIDEGATE.parent
 HISTORY_CHECKER = _BUILT / "history_checker"
 
+_PYTHON = ROOT / "clients" / "python" / "driver"
+_GO = ROOT / "build" / "gobin" / "go" / "conformance"
+
 # The suite's own client; with --broken FAULT it has that fault.
 OWN = DriverSpec(
     "own",
@@ -44,7 +47,18 @@ DRIVERS = (
         commands=False,
         names_codes=False,
         usage_exit=2,
-        # The C++ client does not look at RetryInfo.
-        fails=("retry_delay",),
+    ),
+    DriverSpec("cpp", (str(_BUILT / "conformance_driver"),)),
+    DriverSpec("python", (sys.executable, str(_PYTHON))),
+    DriverSpec("python_aio", (sys.executable, str(_PYTHON), "--aio")),
+    DriverSpec(
+        "go",
+        (str(_GO),),
+        environment={"GOTOOLCHAIN": "local", "GOOS": ""},
+        make=(
+            str(Path(sys.executable).parent / "go"), "build",
+            "-o", str(_GO), "./internal/conformance",
+        ),
+        make_in=ROOT / "clients" / "go",
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from conformance.broken.faults import FAULTS
 from conformance.contract import ROOT
-from conformance.driver import DriverSpec
+from conformance.driver import DriverSpec, make
 from conformance.drivers import DRIVERS, HISTORY_CHECKER, OWN
 from conformance.failed import Failed
 from conformance.scenario import Scenario, play_to
@@ -95,6 +95,9 @@ def players(
         and item.path == Path(__file__)
         and hasattr(item, "callspec")
     ]
+    specs = {spec.name: spec for spec, _, _ in map(_case_of, items)}
+    for spec in specs.values():
+        make(spec)
     pool = ThreadPoolExecutor(_AT_ONCE)
     alone = ThreadPoolExecutor(1)
     players = {
@@ -115,20 +118,14 @@ def players(
 
 @pytest.mark.parametrize("case", _CASES)
 def test_scenario(
-    case: Case,
-    request: pytest.FixtureRequest,
-    players: Players,
+    case: Case, request: pytest.FixtureRequest, players: Players
 ) -> None:
-    program = Path(case[0].command[0])
-    assert program.exists(), f"{program} is not built"
     players[request.node.name].result()
 
 
 @pytest.mark.parametrize("case", _BROKEN_CASES)
 def test_a_broken_client_fails(
-    case: Case,
-    request: pytest.FixtureRequest,
-    players: Players,
+    case: Case, request: pytest.FixtureRequest, players: Players
 ) -> None:
     with pytest.raises(Failed) as failed:
         players[request.node.name].result()
