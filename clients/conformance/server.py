@@ -53,24 +53,29 @@ class Stream:
         self._outgoing: queue.Queue[Any] = queue.Queue()
         self.request = first  # of a subscription
         self.requests: list[Any] = []  # of a session, those nobody took yet
+        self._finished = False  # by the script
         self.started_s = time.monotonic()
         self.ended_s: float | None = None
-        self.gone = False  # the client has given it up, or it has ended
 
     def send(self, response: Any) -> None:
         self._outgoing.put(response)
 
     def finish(self, refusal: Refusal | None) -> None:
         """After what was sent; with OK if there is no refusal."""
+        self._finished = True
         self._outgoing.put((refusal,))
 
     def leave(self) -> None:
-        self.gone = True
+        """It has ended, or the client has given it up; then it is not served
+        any further."""
+        if self.ended_s is None:
+            self.ended_s = time.monotonic()
         self._outgoing.put((None,))
         self._wake()
 
     def asked(self, request: Any) -> None:
-        self.requests.append(request)
+        if not self._finished:  # the client does not know that yet
+            self.requests.append(request)
         self._wake()
 
     def serve(self, context: Any) -> Iterator[Any]:
@@ -80,7 +85,8 @@ class Stream:
             if not isinstance(item, tuple):
                 yield item
                 continue
-            self.ended_s = time.monotonic()
+            if self.ended_s is None:
+                self.ended_s = time.monotonic()
             self._wake()
             if item[0] is not None:
                 context.abort_with_status(item[0])

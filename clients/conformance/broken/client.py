@@ -35,8 +35,8 @@ _CHANNEL_OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 20),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_http_proxy", 0),
-    ("grpc.max_receive_message_length", 64 << 20),
 ]
+_LARGE_MESSAGES = ("grpc.max_receive_message_length", 64 << 20)
 
 
 class Refused(Exception):
@@ -64,7 +64,10 @@ class Client:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._fault: str = options.broken
-        channel = grpc.insecure_channel(options.server, _CHANNEL_OPTIONS)
+        channel_options = list(_CHANNEL_OPTIONS)
+        if self._fault != "takes_small_messages_only":
+            channel_options.append(_LARGE_MESSAGES)
+        channel = grpc.insecure_channel(options.server, channel_options)
         self._stub = STUBS.ViewServiceStub(channel)
         self._lock = threading.RLock()
         self.watches: dict[int, Watch] = {}
@@ -130,8 +133,11 @@ class Client:
                 delay_s = _retry_delay_s(error)
                 if self._stopped.is_set():
                     return
-                if code in self._codes_for_good():
+                late = answered and self._fault == "is_refused_early_only"
+                if code in self._codes_for_good() and not late:
                     raise Refused(f"{code}: {error.details()}") from None
+            if not answered and self._fault == "gives_up_at_once":
+                raise Refused(code)
             self._wait(answered, delay_s)
 
     def _codes_for_good(self) -> set[str]:
@@ -248,6 +254,8 @@ class Client:
         for update in response.updates:
             number = self._by_wire_id.get(update.id)
             if number is None:
+                if self._fault == "wants_to_know_every_watch":
+                    raise BrokenPromise(f"no watch {update.id}")
                 continue  # given up meanwhile
             watch = self.watches[number]
             if update.HasField("response"):
@@ -256,6 +264,9 @@ class Client:
                     first = self.watches[1].cursor
                     watch.cursor._pending = first._pending
                 self._take(watch, update.response)
+            bare = not update.HasField("response")
+            if bare and self._fault == "wants_an_answer_with_rows":
+                continue
             if update.keys_applied:
                 self._keys_applied(watch, update.keys_applied)
             if update.HasField("failure"):
@@ -284,7 +295,7 @@ class Client:
         if code.name not in self._codes_for_good():
             watch.failures += 1
             delay_s = self._backoff_s(watch.failures)
-            if self._fault == "comes_back_at_once":
+            if self._fault == "asks_for_a_watch_at_once":
                 delay_s = 0
             threading.Timer(delay_s, self._open_again, [number]).start()
             return
@@ -379,6 +390,9 @@ def _open_views(client: Client, options: Any) -> None:
         prefix = _of_view(options.key_prefix, view, options)
         where = _of_view(options.where, view, options)
         token = _of_view(options.resume, view, options)
+        fault = options.broken
+        if fault == "ignores_a_given_token":
+            token = []
         client.add(
             view,
             Filter(

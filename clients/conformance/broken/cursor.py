@@ -40,6 +40,10 @@ class Cursor:
         self._resumed = False
         self._pending: list[Any] = []
 
+    @property
+    def in_snapshot(self) -> bool:
+        return self._phase == "snapshot"
+
     def begin(self) -> None:
         """A stream is asked for with `token`."""
         self.first = True
@@ -106,7 +110,8 @@ class Cursor:
         self._phase = "snapshot"
         for change in response.changes:
             self._check_kind(change)
-        if response.changes:
+        drops = response.snapshot_end and self._fault == "drops_the_ends_rows"
+        if response.changes and not drops:
             if response.resume_token and not response.snapshot_end:
                 if self._fault != "takes_no_token_in_a_snapshot":
                     self.token = response.resume_token
@@ -163,7 +168,9 @@ class Cursor:
             event = self._event("progress", response)
             self.token = token
         else:
-            self.token = response.resume_token or self.token
+            skips = self._fault == "skips_progress" and not self._pending
+            if not skips:
+                self.token = response.resume_token or self.token
             event = self._event("progress", response)
         event.changes, self._pending = self._pending, []
         yield event
@@ -191,6 +198,8 @@ class Cursor:
 
     def _fits(self, each: Any, after: int, at: int) -> bool:
         fault = self._fault
+        if fault == "wants_every_commit" and each.to > after + 1:
+            return False
         return (
             (after == at and each.to >= after)
             or (fault == "ignores_a_gap" and after > at)

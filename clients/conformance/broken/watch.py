@@ -127,8 +127,11 @@ class Watch:
         if event.kind == "connect":
             self._connected(event)
             return
-        if event.kind == "reset" and self._fault != "keeps_rows_over_a_reset":
-            self._held = {}
+        if event.kind == "reset":
+            if self._fault != "keeps_rows_over_a_reset":
+                self._held = {}
+            if self._fault == "forgets_requests_at_a_reset":
+                self.pending.clear()
         for change in self._chosen(event.changes):
             self._change(change)
         if event.kind == "half" or (event.kind == "rows" and not event.token):
@@ -197,6 +200,9 @@ class Watch:
 
     def _change(self, change: Any) -> None:
         kind = change.WhichOneof("kind")
+        if self.cursor.in_snapshot and kind != "upsert":
+            if self._fault == "takes_snapshots_for_rows_only":
+                return
         if kind is None or self._fault == f"treats_{kind}_as_nothing":
             return
         key = self._key(change)

@@ -1,5 +1,7 @@
 """Servers that go away and say so."""
 
+import time
+
 from conformance.failed import Failed
 from conformance.messages import batch, chunk, end, resumed
 from conformance.play import Play
@@ -9,6 +11,10 @@ from conformance.views import TALLY
 
 _AFTER_MS = 300
 _SHORT_MS = 30
+_SHORT_DRAINS = 2
+# After one attempt or two that failed the backoff is a fraction of a second;
+# what gRPC adds must not be more.
+_BACK_WITHIN_S = 3
 
 
 def _expect_drain(play: Play, retry_after_ms: int) -> None:
@@ -27,15 +33,28 @@ def drain(play: Play) -> None:
     stage.cut()
     # The server has gone. The client comes too early for the next one, and
     # goes on trying.
-    play.settled()
+    play.drain_shown()
     play.server_goes_away()
     play.new_server()
-    play.accept().send(
+    there_s = time.monotonic()
+    stage = play.accept()
+    if (away_s := stage.stream.started_s - there_s) > _BACK_WITHIN_S:
+        raise Failed(f"was away for {away_s:.1f} s after the server was there")
+    stage.send(
         resumed(6, "again"), batch(6, 7, TALLY.gone("b"), TALLY.put("c", 3))
     )
     play.holds(TALLY.row("a", 10), TALLY.row("c", 3))
     play.settled()
     _expect_drain(play, _AFTER_MS)
+
+
+@scenario("drains")
+def drain_for_no_time(play: Play) -> None:
+    stage = live_with_two_rows(play)
+    stage.drain(0, "drained")
+    stage.cut()
+    play.accept().send(resumed(5, "again"), batch(5, 6, TALLY.gone("b")))
+    play.holds(TALLY.row("a", 1))
 
 
 @scenario("drains")
@@ -60,16 +79,21 @@ def drain_without_a_token(play: Play) -> None:
 
 @scenario("drains", timed=True)
 def drain_again(play: Play) -> None:
-    """A short one: its own time counts, not the one before."""
+    """Short ones: their own time counts, not the one before."""
     stage = live_with_two_rows(play)
     stage.drain(_AFTER_MS, "first")
-    stage.cut()
-    stage = play.accept()
-    stage.send(resumed(5, "again"))
-    stage.drain(_SHORT_MS, "second")
-    stage.cut()
-    before, stage = stage, play.accept()
-    if (waited_ms := play.wait_ms(before, stage)) >= _AFTER_MS:
-        raise Failed(f"waited {waited_ms:.0f} ms, not {_SHORT_MS} ms")
-    stage.send(resumed(5, "more"), batch(5, 6, TALLY.gone("a")))
+    waits_ms = []
+    for number in range(_SHORT_DRAINS):
+        stage.cut()
+        stage = play.accept()
+        stage.send(resumed(5, f"again {number}"))
+        stage.drain(_SHORT_MS, f"short {number}")
+        stage.cut()
+        before, stage = stage, play.accept()
+        waits_ms.append(play.wait_ms(before, stage))
+        stage.send(resumed(5, f"more {number}"))
+    # A busy machine may make one of them longer.
+    if min(waits_ms) >= _AFTER_MS:
+        raise Failed(f"waited {waits_ms} ms, not {_SHORT_MS} ms")
+    stage.send(batch(5, 6, TALLY.gone("a")))
     play.holds(TALLY.row("b", 2))

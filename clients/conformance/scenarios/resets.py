@@ -75,6 +75,16 @@ def reset_to_nothing(play: Play) -> None:
 
 
 @scenario("resets")
+def reset_with_its_rows(play: Play) -> None:
+    """All in one response."""
+    stage = live_with_two_rows(play)
+    response = end(50, None, TALLY.put("c", 3))
+    response.reset.CopyFrom(reset("HISTORY_TRIMMED", 50).reset)
+    stage.send(response, batch(50, 51, TALLY.put("d", 4)))
+    play.holds(TALLY.row("c", 3), TALLY.row("d", 4))
+
+
+@scenario("resets")
 def cut_after_a_reset(play: Play) -> None:
     stage = live_with_two_rows(play)
     stage.send(reset("VIEW_REBUILT", 50))

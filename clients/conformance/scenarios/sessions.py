@@ -16,6 +16,7 @@ from conformance.messages import (
 )
 from conformance.play import Play
 from conformance.scenario import Watched, scenario
+from conformance.server import Refusal
 from conformance.stage import SessionStage, Stage
 from conformance.views import TALLY, WINDOWS, Row
 
@@ -166,6 +167,39 @@ def cut_with_requests(play: Play) -> None:
 
 
 @scenario("sessions", _KEYED, flags=_KEY_FLAGS, commands=True)
+def asked_while_away(play: Play) -> None:
+    session, watch = _live(play)
+    watch.cut()
+    play.command(watch=1, add=[_C])
+    play.command(watch=1, remove=[_B])
+    session = play.accept_session()
+    watch = session.watch()
+    session.keys(watch, 1, add=[_C])
+    session.keys(watch, 2, remove=[_B])
+    watch.send(resumed(5, "again"))
+    watch.update(batch(5, 6, TALLY.put("c", 3)), applied=1)
+    watch.update(batch(6, 6, name="k2"), applied=2)
+    _applied(play, 1, 2)
+    play.holds(TALLY.row("a", 1), TALLY.row("c", 3))
+
+
+@scenario("sessions", _KEYED, flags=_KEY_FLAGS, commands=True)
+def removed_and_added_again(play: Play) -> None:
+    session, watch = _live(play)
+    play.command(watch=1, remove=[_A])
+    play.command(watch=1, add=[_A])
+    session.keys(watch, 1, remove=[_A])
+    session.keys(watch, 2, add=[_A])
+    watch.update(batch(5, 5, name="k1"), applied=1)
+    watch.update(batch(5, 5, TALLY.put("a", 1), name="k2"), applied=2)
+    _applied(play, 1, 2)
+    watch.cut()
+    watch = play.accept_session().watch()
+    watch.send(resumed(5, "again"), batch(5, 6, TALLY.put("a", 2)))
+    play.holds(TALLY.row("a", 2), TALLY.row("b", 2))
+
+
+@scenario("sessions", _KEYED, flags=_KEY_FLAGS, commands=True)
 def keys_at_the_token(play: Play) -> None:
     session, watch = _live(play)
     play.command(watch=1, add=[_C], remove=[_A])
@@ -298,6 +332,28 @@ def several_in_a_message(play: Play) -> None:
     )
     play.holds(TALLY.row("b", 2))
     play.holds(WINDOWS.row("us", 2), watch=2)
+
+
+@scenario("sessions", *_BOTH, several_views=True)
+def update_of_nobodys_watch(play: Play) -> None:
+    session, tally, windows = _two_live(play)
+    nobodys = PB.SessionResponse.Update(id=4_000_000_000)
+    nobodys.response.CopyFrom(batch(70, 80, TALLY.put("a", 9), name="no"))
+    session.send(
+        nobodys,
+        tally.make_update(batch(5, 6, TALLY.put("b", 2), name="t6")),
+    )
+    windows.send(batch(5, 6, name="w6"))
+    play.holds(TALLY.row("a", 1), TALLY.row("b", 2))
+    play.holds(WINDOWS.row("eu", 1), watch=2)
+
+
+@scenario("sessions", *_BOTH, several_views=True)
+def session_refused(play: Play) -> None:
+    """All of it, not one of its watches."""
+    _, tally, _ = _two_live(play)
+    tally.stream.finish(Refusal("UNAUTHENTICATED", "the key has expired"))
+    play.is_refused("UNAUTHENTICATED", "the key has expired")
 
 
 @scenario("sessions", *_BOTH, several_views=True)

@@ -18,6 +18,7 @@ from conformance.scenarios.start import live_with_two_rows
 from conformance.views import TALLY, WINDOWS
 
 _SILENCE_S = 1.0
+_LARGE_BYTES = 5 << 20
 # A text in field 31, which the descriptors do not have.
 _UNKNOWN_COLUMN = b"\xfa\x01\x03new"
 
@@ -46,6 +47,30 @@ def snapshot_then_changes(play: Play) -> None:
 def empty_snapshot(play: Play) -> None:
     play.accept().send(end(0), batch(0, 1, TALLY.put("a", 1)))
     play.holds(TALLY.row("a", 1))
+
+
+@scenario("streams")
+def rows_with_the_end(play: Play) -> None:
+    stage = play.accept()
+    stage.send(
+        chunk(TALLY.put("a", 1), name="s", at=5),
+        end(5, None, TALLY.put("b", 2)),
+        batch(5, 6, TALLY.gone("a")),
+    )
+    play.holds(TALLY.row("b", 2))
+
+
+@scenario("streams")
+def large_row(play: Play) -> None:
+    """More than gRPC takes in a message if nothing is said."""
+    note = "x" * _LARGE_BYTES
+    stage = play.accept()
+    stage.send(
+        chunk(TALLY.put("a", 1, note), name="s", at=5),
+        end(5),
+        batch(5, 6, TALLY.put("b", 2)),
+    )
+    play.holds(TALLY.row("a", 1, note), TALLY.row("b", 2))
 
 
 @scenario("streams")
