@@ -125,6 +125,14 @@ func (l *lifeline) overLocked() error {
 	return context.Cause(l.ctx)
 }
 
+// unlessClosed is nil for what over says of a close.
+func unlessClosed(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
 // close ends it from this side.
 func (l *lifeline) close() {
 	l.mu.Lock()

@@ -19,7 +19,7 @@ type query struct {
 	minPosition      Position
 	pageSize         uint32
 	hasMirror        bool
-	mirrorBytes      int
+	mirrorLimits     MirrorLimits
 	err              error // the first option that is wrong
 }
 
@@ -104,19 +104,14 @@ func ProgressInterval(interval time.Duration) StreamOption {
 	return setting(func(q *query) { q.progressInterval = interval })
 }
 
-// DefaultMirrorBytes bounds a mirror.
-const DefaultMirrorBytes = 1 << 30
+// WithMirror keeps the rows in a [Mirror] of [DefaultMirrorLimits].
+func WithMirror() StreamOption { return WithMirrorOf(DefaultMirrorLimits) }
 
-// WithMirror keeps the rows in a [Mirror], of [DefaultMirrorBytes] at most.
-func WithMirror() StreamOption { return WithMirrorOf(DefaultMirrorBytes) }
-
-// WithMirrorOf keeps the rows in a [Mirror] of so many bytes at most: those of
-// the rows and keys on the wire, and 64 for each row. While a snapshot replaces
-// them, it may have so many besides.
-func WithMirrorOf(maxBytes int) StreamOption {
+// WithMirrorOf keeps the rows in a [Mirror] of these limits.
+func WithMirrorOf(limits MirrorLimits) StreamOption {
 	return setting(func(q *query) {
 		q.hasMirror = true
-		q.mirrorBytes = maxBytes
+		q.mirrorLimits = limits
 	})
 }
 

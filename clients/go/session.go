@@ -34,7 +34,8 @@ const (
 	// answer: a change for each key added. Once for each request, in order. Of
 	// keys removed, nothing is told any more: forget their rows now.
 	KeysApplied
-	// WatchFailed: Err; the server refused the watch for good. Its last event.
+	// WatchFailed: Err; the server refused the watch for good, or its mirror is
+	// full (a [*LimitError]). Its last event.
 	WatchFailed
 	// SessionDrain: the server goes away; RetryAfter.
 	SessionDrain
@@ -76,6 +77,9 @@ type watcher interface {
 	// take reads what one message told of the watch, in order, and moves the
 	// mirror over it. Its events are as many, or fewer if there is an error.
 	take([]sessionstate.Event) ([]any, error)
+	// Of its mirror.
+	disconnected()
+	end(error)
 	viewName() string
 }
 
@@ -92,14 +96,25 @@ func (c *Client) Session(ctx context.Context) *Session {
 }
 
 // Close ends the session; its events end too, without an error.
-func (s *Session) Close() { s.close() }
+func (s *Session) Close() {
+	s.close()
+	s.endAll(nil)
+}
+
+func (s *Session) endAll(err error) {
+	s.stateMu.Lock()
+	defer s.stateMu.Unlock()
+	for _, watch := range s.watches {
+		watch.end(err)
+	}
+}
 
 // Disconnect cuts the present stream, as a network would; it is resumed.
 func (s *Session) Disconnect() { s.disconnect() }
 
 // Events as they come, until Close. An error is the last pair: a
-// [*BrokenPromiseError] or [*LimitError] of one of the watches, the context's,
-// or the status by which the server refused the session for good. The loop may
+// [*BrokenPromiseError] of one of the watches or a [*LimitError] of its batch,
+// the context's, or the status by which the server refused the session for good. The loop may
 // be left, and entered again.
 func (s *Session) Events() iter.Seq2[SessionEvent, error] {
 	return yieldAll(s.Next)
@@ -131,6 +146,7 @@ func (s *Session) Next() (SessionEvent, error) {
 		return event, nil
 	}
 	s.cancel()
+	s.endAll(unlessClosed(s.err))
 	return SessionEvent{}, s.err
 }
 
@@ -222,36 +238,63 @@ func (s *Session) take(response *pb.SessionResponse) error {
 		byWatch[id] = append(byWatch[id], event)
 	}
 	read := map[WatchID][]any{}
+	full := map[WatchID]error{}
 	for id, own := range byWatch {
 		watch := s.watches[id]
 		if watch == nil {
 			continue
 		}
 		var failed error
-		if read[id], failed = watch.take(own); failed != nil && err == nil {
+		read[id], failed = watch.take(own)
+		var limit *LimitError
+		if errors.As(failed, &limit) {
+			full[id] = failed
+		} else if failed != nil && err == nil {
 			err = failed
-		}
-	}
-	for _, event := range events {
-		id := WatchID(event.Watch)
-		if id == 0 {
-			s.ready = append(s.ready, ofSession(event))
-			continue
-		}
-		if len(read[id]) == 0 {
-			continue // it could not be read, or nobody is there for it
-		}
-		s.ready = append(s.ready, ofWatch(event, read[id][0]))
-		read[id] = read[id][1:]
-		if event.Kind == sessionstate.Failed {
-			delete(s.watches, id)
 		}
 	}
 	var broken *sessionstate.BrokenWatchError
 	if errors.As(err, &broken) {
-		return ofView(s.watches[WatchID(broken.Watch)].viewName(), broken.Err)
+		err = ofView(s.watches[WatchID(broken.Watch)].viewName(), broken.Err)
+	}
+	for _, event := range events {
+		s.hand(event, read)
+	}
+	for id, limit := range full {
+		s.giveUp(id, limit)
 	}
 	return err
+}
+
+// hand over one event; read are those of each watch that are left.
+func (s *Session) hand(event sessionstate.Event, read map[WatchID][]any) {
+	id := WatchID(event.Watch)
+	if id == 0 {
+		s.ready = append(s.ready, ofSession(event))
+		return
+	}
+	if len(read[id]) == 0 {
+		return // it could not be read, or nobody is there for it
+	}
+	told := ofWatch(event, read[id][0])
+	read[id] = read[id][1:]
+	s.ready = append(s.ready, told)
+	if told.Kind == WatchFailed {
+		s.watches[id].end(told.Err)
+		delete(s.watches, id)
+	}
+}
+
+// giveUp a watch whose mirror is full; the session goes on.
+func (s *Session) giveUp(id WatchID, limit error) {
+	s.state.RemoveWatch(uint32(id))
+	if watch := s.watches[id]; watch != nil {
+		watch.end(limit)
+		delete(s.watches, id)
+		s.ready = append(s.ready, SessionEvent{
+			Kind: WatchFailed, Watch: id, Err: limit,
+		})
+	}
 }
 
 func ofSession(event sessionstate.Event) SessionEvent {
@@ -282,6 +325,9 @@ func (s *Session) ended(err error) {
 	s.writer.Wait()
 	s.stateMu.Lock()
 	s.state.EndStream()
+	for _, watch := range s.watches {
+		watch.disconnected()
+	}
 	s.stateMu.Unlock()
 	err = asStatus(err, "session")
 	wait, final := s.lost(err, s.isAnswered)

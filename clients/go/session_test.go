@@ -186,7 +186,7 @@ func TestASessionResumesEachWatchByItsToken(t *testing.T) {
 		"1 snapshot_end", "2 connected", "2 snapshot_end", "1 changes",
 		"1 applied 1", "disconnected", "1 connected", "1 changes",
 		"1 applied 2", "2 connected", "2 changes", "disconnected")
-	wantHeld(t, one.Mirror(), tidegate.Live, "2:20 4:40")
+	wantHeld(t, one.Mirror(), tidegate.Ended, "2:20 4:40")
 	if string(one.Token()) != "t9" {
 		t.Errorf("token %q", one.Token())
 	}
@@ -268,6 +268,38 @@ func TestAGapInOneWatchEndsTheSession(t *testing.T) {
 		watchIn(t, session, view, view.Keys(keyOf(1)))
 		wantBroken(t, session.Run(), says)
 	}
+}
+
+func TestAFullMirrorEndsItsWatchOnly(t *testing.T) {
+	var s script
+	server := (&Server{Sessions: []func(Session) error{
+		func(stream Session) error {
+			s.read(stream, 2)
+			sendAll(stream, Update(1, Rows(upsert(1, 10), upsert(2, 20)), 0),
+				Update(1, End(5), 0), Update(2, End(5), 0))
+			s.read(stream, 1)
+			return Over()
+		},
+	}}).Start(t)
+	view, session := newSession(t, server)
+	one := watchIn(t, session, view, tidegate.WithMirrorOf(
+		tidegate.MirrorLimits{MaxRows: 1, MaxBytes: 1 << 20}))
+	two := watchIn(t, session, view, tidegate.WithMirror())
+	var told []string
+	for e, err := range session.Events() {
+		if err != nil {
+			break
+		}
+		told = append(told, sessionText(e, one, two))
+		var limit *tidegate.LimitError
+		if e.Kind == tidegate.WatchFailed && !errors.As(e.Err, &limit) {
+			t.Errorf("error %v", e.Err)
+		}
+	}
+	wantStrings(t, "told", told, "1 connected", "1 snapshot",
+		"1 snapshot_end", "1 failed Unknown", "2 connected", "2 snapshot_end")
+	wantStrings(t, "asked", s.got(), "watch 1  ", "watch 2  ", "unwatch 1")
+	wantHeld(t, one.Mirror(), tidegate.Ended, "")
 }
 
 func malformedKey() *pb.Change {

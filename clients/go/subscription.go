@@ -47,7 +47,7 @@ func (v *View[R, K]) Subscribe(
 		s.request.Keys = append(s.request.Keys, []byte(key))
 	}
 	if q.hasMirror {
-		s.mirror = newMirror(v, q.mirrorBytes, len(q.token) > 0)
+		s.mirror = newMirror(v, q.mirrorLimits, len(q.token) > 0)
 	}
 	return s
 }
@@ -56,7 +56,12 @@ func (v *View[R, K]) Subscribe(
 func (s *Subscription[R, K]) Mirror() *Mirror[R, K] { return s.mirror }
 
 // Close ends the subscription; its events end too, without an error.
-func (s *Subscription[R, K]) Close() { s.close() }
+func (s *Subscription[R, K]) Close() {
+	s.close()
+	if s.mirror != nil {
+		s.mirror.end(nil)
+	}
+}
 
 // Disconnect cuts the present stream, as a network would; it is resumed.
 func (s *Subscription[R, K]) Disconnect() { s.disconnect() }
@@ -94,6 +99,9 @@ func (s *Subscription[R, K]) Next() (Event[R, K], error) {
 		return event, nil
 	}
 	s.cancel()
+	if s.mirror != nil {
+		s.mirror.end(unlessClosed(s.err))
+	}
 	return Event[R, K]{}, s.err
 }
 
@@ -159,6 +167,9 @@ func (s *Subscription[R, K]) ended(err error) {
 	if final != nil {
 		s.err = final
 		return
+	}
+	if s.mirror != nil {
+		s.mirror.disconnected()
 	}
 	s.ready = append(s.ready, Event[R, K]{
 		Kind: Disconnected, Err: err, Detail: err.Error(), RetryAfter: wait,

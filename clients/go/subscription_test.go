@@ -57,7 +57,7 @@ func TestACutBeforeTheFirstTokenStartsOver(t *testing.T) {
 	wantStrings(t, "tokens", server.Tokens(), "", "", "t3")
 	o.want(t, "connected", "snapshot", "disconnected", "connected",
 		"snapshot_end", "disconnected")
-	wantHeld(t, s.Mirror(), tidegate.Live, "")
+	wantHeld(t, s.Mirror(), tidegate.Ended, "")
 }
 
 func TestACutInASnapshotKeepsTheRowsBeforeItsToken(t *testing.T) {
@@ -70,7 +70,7 @@ func TestACutInASnapshotKeepsTheRowsBeforeItsToken(t *testing.T) {
 	s := connect(t, server).Subscribe(testContext(t), tidegate.WithMirror())
 	follow(s)
 	wantStrings(t, "tokens", server.Tokens(), "", "c1", "t6")
-	wantHeld(t, s.Mirror(), tidegate.Live, "1:10 3:30")
+	wantHeld(t, s.Mirror(), tidegate.Ended, "1:10 3:30")
 }
 
 func TestRowsAndKeysAreTyped(t *testing.T) {
@@ -148,17 +148,17 @@ func TestAppliesAReset(t *testing.T) {
 	s.Close()
 	wantStrings(t, "tokens", server.Tokens(), "", "t5", "t3")
 	wantStrings(t, "mirror", during,
-		"connected filling ",
-		"snapshot filling ",
+		"connected loading ",
+		"snapshot loading ",
 		"snapshot_end live 1:10 2:20",
-		"disconnected live 1:10 2:20",
+		"disconnected disconnected 1:10 2:20",
 		// The first message is the reset.
-		"connected replacing 1:10 2:20",
-		"reset replacing 1:10 2:20",
-		"snapshot replacing 1:10 2:20",
+		"connected loading 1:10 2:20",
+		"reset loading 1:10 2:20",
+		"snapshot loading 1:10 2:20",
 		"snapshot_end live 2:21",
 		"changes live 2:21 3:30",
-		"disconnected live 2:21 3:30")
+		"disconnected disconnected 2:21 3:30")
 }
 
 func TestBrokenPromisesEndIt(t *testing.T) {
@@ -180,7 +180,7 @@ func TestBrokenPromisesEndIt(t *testing.T) {
 		o := follow(s)
 		o.want(t, "connected", "snapshot", "snapshot_end")
 		wantBroken(t, o.err, says)
-		wantHeld(t, s.Mirror(), tidegate.Live, "1:10")
+		wantHeld(t, s.Mirror(), tidegate.Ended, "1:10")
 		if len(server.Requests()) != 1 {
 			t.Errorf("%s: it came back", says)
 		}
@@ -205,7 +205,7 @@ func TestABatchIsSeenWholeOrNotAtAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		if e.Kind == tidegate.Disconnected {
-			wantHeld(t, s.Mirror(), tidegate.Live, "1:10")
+			wantHeld(t, s.Mirror(), tidegate.MirrorDisconnected, "1:10")
 		}
 		if e.Kind == tidegate.Changes {
 			break
@@ -264,22 +264,27 @@ func TestEveryReaderSeesOneState(t *testing.T) {
 	if status.Code(err) != codes.NotFound {
 		t.Errorf("error %v", err)
 	}
-	wantHeld(t, s.Mirror(), tidegate.Live, "1:300 2:300")
+	wantHeld(t, s.Mirror(), tidegate.Ended, "1:300 2:300")
 }
 
-func TestAMirrorHasALimit(t *testing.T) {
-	server := (&Server{Subscriptions: scripts{
-		Hold(Rows(upsert(1, 10)), End(5),
-			Delta(5, 6, upsert(1, 11), upsert(2, 20))),
-	}}).Start(t)
-	s := connect(t, server).Subscribe(
-		testContext(t), tidegate.WithMirrorOf(100))
-	o := follow(s)
-	var limit *tidegate.LimitError
-	if !errors.As(o.err, &limit) || limit.Limit != 100 {
-		t.Errorf("error %v", o.err)
+func TestAMirrorHasLimits(t *testing.T) {
+	for what, limits := range map[string]tidegate.MirrorLimits{
+		"bytes": {MaxRows: 100, MaxBytes: 100},
+		"rows":  {MaxRows: 1, MaxBytes: 1 << 20},
+	} {
+		server := (&Server{Subscriptions: scripts{
+			Hold(Rows(upsert(1, 10)), End(5), Delta(5, 6, upsert(1, 11)),
+				Delta(6, 7, upsert(1, 12), upsert(2, 20))),
+		}}).Start(t)
+		s := connect(t, server).Subscribe(
+			testContext(t), tidegate.WithMirrorOf(limits))
+		o := follow(s)
+		var limit *tidegate.LimitError
+		if !errors.As(o.err, &limit) || !strings.Contains(limit.What, what) {
+			t.Errorf("error %v", o.err)
+		}
+		wantHeld(t, s.Mirror(), tidegate.Ended, "1:11")
 	}
-	wantHeld(t, s.Mirror(), tidegate.Live, "1:10")
 }
 
 func TestABatchHasALimit(t *testing.T) {
@@ -435,5 +440,54 @@ func TestResumedFromAnothersTokenAMirrorIsPartial(t *testing.T) {
 			break
 		}
 	}
-	wantHeld(t, s.Mirror(), tidegate.Partial, "1:10")
+	wantHeld(t, s.Mirror(), tidegate.Live, "1:10")
+	s.Mirror().Read(func(v tidegate.MirrorView[row, key]) {
+		if v.IsComplete() {
+			t.Error("it is called complete")
+		}
+	})
+}
+
+func TestADrainsTokenKeepsTheRowsBeforeIt(t *testing.T) {
+	server := (&Server{Subscriptions: scripts{
+		Play(Cut(), Rows(upsert(1, 10)), Drain("d1", milliseconds(1))),
+		Play(Cut(), Rows(upsert(2, 20)), Drain("", milliseconds(1))),
+		Play(Cut(), Rows(upsert(3, 30)), End(6)),
+	}}).Start(t)
+	s := connect(t, server).Subscribe(testContext(t), tidegate.WithMirror())
+	follow(s)
+	wantStrings(t, "tokens", server.Tokens(), "", "d1", "d1", "t6")
+	wantHeld(t, s.Mirror(), tidegate.Ended, "1:10 3:30")
+}
+
+func TestWaitsForAMirror(t *testing.T) {
+	server := (&Server{Subscriptions: scripts{
+		Hold(Rows(upsert(1, 10)), End(5), Delta(5, 7, upsert(2, 20))),
+	}}).Start(t)
+	s := connect(t, server).Subscribe(testContext(t), tidegate.WithMirror())
+	m := s.Mirror()
+	ended := make(chan error)
+	go func() { ended <- s.Run() }()
+	if err := m.WaitUntilLive(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	at := tidegate.Position{Seqs: map[uint32]uint64{0: 7}}
+	if err := m.WaitUntilAt(testContext(t), at); err != nil {
+		t.Error(err)
+	}
+	wantHeld(t, m, tidegate.Live, "1:10 2:20")
+	at.Seqs[0] = 8
+	short, cancel := context.WithCancel(testContext(t))
+	go cancel()
+	if err := m.WaitUntilAt(short, at); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	go s.Close()
+	if err := m.WaitUntilAt(testContext(t), at); !errors.Is(
+		err, tidegate.ErrEnded) {
+		t.Errorf("error %v", err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

@@ -31,7 +31,7 @@ func (v *View[R, K]) Watch(
 	}
 	w := &Watch[R, K]{view: v, session: session}
 	if q.hasMirror {
-		w.mirror = newMirror(v, q.mirrorBytes, len(q.token) > 0)
+		w.mirror = newMirror(v, q.mirrorLimits, len(q.token) > 0)
 	}
 	session.stateMu.Lock()
 	w.id = WatchID(session.state.AddWatch(sessionstate.Spec{
@@ -110,9 +110,22 @@ func (w *Watch[R, K]) Close() {
 	delete(session.watches, w.id)
 	session.stateMu.Unlock()
 	session.changed()
+	w.end(nil)
 }
 
 func (w *Watch[R, K]) viewName() string { return w.view.name }
+
+func (w *Watch[R, K]) disconnected() {
+	if w.mirror != nil {
+		w.mirror.disconnected()
+	}
+}
+
+func (w *Watch[R, K]) end(err error) {
+	if w.mirror != nil {
+		w.mirror.end(err)
+	}
+}
 
 func (w *Watch[R, K]) take(events []sessionstate.Event) ([]any, error) {
 	read := make([]any, 0, len(events))
@@ -125,6 +138,10 @@ func (w *Watch[R, K]) take(events []sessionstate.Event) ([]any, error) {
 				return read, err
 			}
 			read = append(read, event)
+			if event.Kind == Disconnected {
+				w.disconnected()
+				continue
+			}
 			steps = append(steps, mirrored[R, K]{event: &event})
 		case sessionstate.KeysApplied:
 			step, err := w.applied(from)
