@@ -8,9 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/connectivity"
+
 	"github.com/tidegate/tidegate/clients/go/internal/backoff"
 	pb "github.com/tidegate/tidegate/clients/go/tidegatepb"
 )
+
+// reconnectTime is how long an attempt waits for a failed connection.
+const reconnectTime = 250 * time.Millisecond
 
 // lifeline is what a subscription and a session have in common: when to try
 // again, and how it ends.
@@ -44,6 +49,7 @@ func (l *lifeline) begin() (context.Context, error) {
 			return nil, l.over()
 		}
 	}
+	l.reconnect()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil {
@@ -51,10 +57,22 @@ func (l *lifeline) begin() (context.Context, error) {
 	}
 	ctx, cut := context.WithCancel(l.ctx)
 	l.cut = cut
-	if l.client.conn != nil {
-		l.client.conn.ResetConnectBackoff()
-	}
 	return ctx, nil
+}
+
+// reconnect gives a connection that has failed a moment to come back: without
+// it this attempt would fail by what is known of an earlier one, and a server
+// that is back would be found by the next.
+func (l *lifeline) reconnect() {
+	const failed = connectivity.TransientFailure
+	conn := l.client.conn
+	if conn == nil || conn.GetState() != failed {
+		return
+	}
+	conn.ResetConnectBackoff()
+	ctx, cancel := context.WithTimeout(l.ctx, reconnectTime)
+	defer cancel()
+	conn.WaitForStateChange(ctx, failed)
 }
 
 // drained: the server goes away, and ends the stream itself. Where that takes

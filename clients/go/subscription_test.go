@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -346,6 +348,36 @@ func TestTheContextEndsIt(t *testing.T) {
 	if !errors.Is(last, context.Canceled) {
 		t.Errorf("error %v", last)
 	}
+}
+
+func TestAServerThatIsBackIsFoundByTheNextAttempt(t *testing.T) {
+	server := &Server{}
+	stop, err := server.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	server.Subscriptions = scripts{Hold(End(5))}
+	// gRPC by itself would not try again before the test is over.
+	s := connect(t, server, tidegate.WithDialOptions(
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour},
+		}))).Subscribe(testContext(t))
+	defer s.Close()
+	var kinds []string
+	for e, err := range s.Events() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kinds = append(kinds, e.Kind.String()); len(kinds) == 1 {
+			server.Start(t)
+		}
+		if e.Kind == tidegate.SnapshotEnd {
+			break
+		}
+	}
+	wantStrings(t, "events", kinds,
+		"disconnected", "connected", "snapshot_end")
 }
 
 func TestItEndsWhileItWaits(t *testing.T) {

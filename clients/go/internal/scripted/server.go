@@ -40,7 +40,7 @@ type Server struct {
 	sessions int
 }
 
-// Start serves on a free port until the test ends.
+// Start serves as Listen does, until the test ends.
 func (s *Server) Start(t testing.TB) *Server {
 	t.Helper()
 	stop, err := s.Listen()
@@ -51,9 +51,12 @@ func (s *Server) Start(t testing.TB) *Server {
 	return s
 }
 
-// Listen serves on a free port until stop is called.
+// Listen serves at Address, or else on a free port, until stop is called.
 func (s *Server) Listen() (stop func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if s.Address == "" {
+		s.Address = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", s.Address)
 	if err != nil {
 		return nil, err
 	}
