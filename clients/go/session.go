@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,8 +35,9 @@ const (
 	// answer: a change for each key added. Once for each request, in order. Of
 	// keys removed, nothing is told any more: forget their rows now.
 	KeysApplied
-	// WatchFailed: Err; the server refused the watch for good, or its mirror is
-	// full (a [*LimitError]). Its last event.
+	// WatchFailed: Err; the server refused the watch for good, its mirror is
+	// full (a [*LimitError]), or its view has another key (a
+	// [*ViewChangedError]). Its last event.
 	WatchFailed
 	// SessionDrain: the server goes away; RetryAfter.
 	SessionDrain
@@ -61,6 +63,7 @@ type Session struct {
 
 	// Of the goroutine that asks for events.
 	stream     grpc.BidiStreamingClient[pb.SessionRequest, pb.SessionResponse]
+	streamCtx  context.Context
 	writer     sync.WaitGroup
 	isAnswered bool           // the stream
 	ready      []SessionEvent // of one message
@@ -77,6 +80,8 @@ type watcher interface {
 	// take reads what one message told of the watch, in order, and moves the
 	// mirror over it. Its events are as many, or fewer if there is an error.
 	take([]sessionstate.Event) ([]any, error)
+	// check whether the view has another key, after take.
+	check(context.Context) error
 	// Of its mirror.
 	disconnected()
 	end(error)
@@ -163,6 +168,7 @@ func (s *Session) open() {
 		return
 	}
 	s.stream = stream
+	s.streamCtx = ctx
 	s.stateMu.Lock()
 	s.state.BeginStream()
 	s.stateMu.Unlock()
@@ -225,6 +231,46 @@ func (s *Session) receive() {
 	if drain := response.GetDrain(); drain != nil {
 		s.drained(drain)
 	}
+	if err := s.check(); err != nil {
+		s.ended(err)
+	}
+}
+
+// check the keys of the views that a message was of. A watch whose view has
+// another ends; other errors are of the connection.
+func (s *Session) check() error {
+	for id, watch := range s.told() {
+		err := watch.check(s.streamCtx)
+		var changed *ViewChangedError
+		if !errors.As(err, &changed) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		// Its events were read by the key that was.
+		s.ready = slices.DeleteFunc(s.ready, func(e SessionEvent) bool {
+			return e.Watch == id
+		})
+		s.stateMu.Lock()
+		s.giveUp(id, err)
+		s.stateMu.Unlock()
+		s.changed()
+	}
+	return nil
+}
+
+// told are the watches that a message has just been of.
+func (s *Session) told() map[WatchID]watcher {
+	out := map[WatchID]watcher{}
+	s.stateMu.Lock()
+	defer s.stateMu.Unlock()
+	for _, event := range s.ready {
+		if watch := s.watches[event.Watch]; watch != nil {
+			out[event.Watch] = watch
+		}
+	}
+	return out
 }
 
 // take hands over what a message told, to the mirrors first.
@@ -285,14 +331,14 @@ func (s *Session) hand(event sessionstate.Event, read map[WatchID][]any) {
 	}
 }
 
-// giveUp a watch whose mirror is full; the session goes on.
-func (s *Session) giveUp(id WatchID, limit error) {
+// giveUp a watch; the session goes on.
+func (s *Session) giveUp(id WatchID, err error) {
 	s.state.RemoveWatch(uint32(id))
 	if watch := s.watches[id]; watch != nil {
-		watch.end(limit)
+		watch.end(err)
 		delete(s.watches, id)
 		s.ready = append(s.ready, SessionEvent{
-			Kind: WatchFailed, Watch: id, Err: limit,
+			Kind: WatchFailed, Watch: id, Err: err,
 		})
 	}
 }

@@ -2,6 +2,7 @@ package tidegate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -20,6 +21,8 @@ type Subscription[R, K proto.Message] struct {
 	mirror  *Mirror[R, K]        // nil: none
 
 	*lifeline
+	guard      keyGuard[R, K]
+	streamCtx  context.Context
 	cursor     *cursor.Cursor
 	stream     grpc.ServerStreamingClient[pb.SubscribeResponse] // or nil
 	isAnswered bool                                             // the stream
@@ -40,6 +43,7 @@ func (v *View[R, K]) Subscribe(
 		view:     v,
 		request:  v.subscribeRequest(q),
 		lifeline: v.client.newLifeline(ctx),
+		guard:    keyGuard[R, K]{view: v},
 		cursor:   cursor.New(q.token, v.client.settings.maxPendingBytes),
 		err:      q.err,
 	}
@@ -67,8 +71,8 @@ func (s *Subscription[R, K]) Close() {
 func (s *Subscription[R, K]) Disconnect() { s.disconnect() }
 
 // Events as they come, until Close. An error is the last pair: a
-// [*BrokenPromiseError], a [*LimitError], the context's, or the status by which
-// the server refused for good. The loop may be left, and entered again.
+// [*BrokenPromiseError], a [*LimitError], a [*ViewChangedError], the context's,
+// or the status by which the server refused for good. The loop may be left, and entered again.
 func (s *Subscription[R, K]) Events() iter.Seq2[Event[R, K], error] {
 	return yieldAll(s.Next)
 }
@@ -111,6 +115,7 @@ func (s *Subscription[R, K]) open() {
 		s.err = err
 		return
 	}
+	s.streamCtx = ctx
 	s.cursor.BeginStream()
 	s.isAnswered = false
 	request := proto.CloneOf(s.request)
@@ -140,6 +145,16 @@ func (s *Subscription[R, K]) receive() {
 	if drain := response.GetDrain(); drain != nil {
 		s.drained(drain)
 	}
+	err = s.guard.check(s.streamCtx)
+	var changed *ViewChangedError
+	switch {
+	case errors.As(err, &changed):
+		s.ready = nil // read by the key that was
+		s.err = err
+		s.end()
+	case err != nil:
+		s.ended(err)
+	}
 }
 
 // take hands events over, to the mirror first.
@@ -150,6 +165,7 @@ func (s *Subscription[R, K]) take(events []cursor.Event) error {
 		if err != nil {
 			return err
 		}
+		s.guard.see(&event)
 		s.ready = append(s.ready, event)
 		steps = append(steps, mirrored[R, K]{event: &event})
 	}

@@ -1,6 +1,7 @@
 package tidegate
 
 import (
+	"context"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -15,6 +16,7 @@ type Watch[R, K proto.Message] struct {
 	session *Session
 	id      WatchID
 	mirror  *Mirror[R, K] // nil: none
+	guard   keyGuard[R, K]
 }
 
 // Watch adds a watch to a session of the view's client. With [View.Keys], also
@@ -29,7 +31,9 @@ func (v *View[R, K]) Watch(
 	if q.err != nil {
 		return nil, q.err
 	}
-	w := &Watch[R, K]{view: v, session: session}
+	w := &Watch[R, K]{
+		view: v, session: session, guard: keyGuard[R, K]{view: v},
+	}
 	if q.hasMirror {
 		w.mirror = newMirror(v, q.mirrorLimits, len(q.token) > 0)
 	}
@@ -113,6 +117,10 @@ func (w *Watch[R, K]) Close() {
 	w.end(nil)
 }
 
+func (w *Watch[R, K]) check(ctx context.Context) error {
+	return w.guard.check(ctx)
+}
+
 func (w *Watch[R, K]) viewName() string { return w.view.name }
 
 func (w *Watch[R, K]) disconnected() {
@@ -137,6 +145,7 @@ func (w *Watch[R, K]) take(events []sessionstate.Event) ([]any, error) {
 			if err != nil {
 				return read, err
 			}
+			w.guard.see(&event)
 			read = append(read, event)
 			if event.Kind == Disconnected {
 				w.disconnected()

@@ -12,8 +12,11 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/tidegate/tidegate/clients/go/examples/viewspb"
 	pb "github.com/tidegate/tidegate/clients/go/tidegatepb"
 )
 
@@ -31,7 +34,7 @@ type Server struct {
 	Sessions      []func(Session) error
 	Gets          func(*pb.GetRequest) (*pb.GetResponse, error)
 	Scans         func(*pb.ScanRequest) (*pb.ScanResponse, error)
-	Views         map[string]*pb.DescribeViewResponse
+	Views         map[string]*pb.DescribeViewResponse // and driver_totals
 
 	Address string
 
@@ -134,6 +137,9 @@ func (s *Server) DescribeView(
 	if view := s.Views[request.GetView()]; view != nil {
 		return view, nil
 	}
+	if request.GetView() == "driver_totals" {
+		return DriverTotals(), nil
+	}
 	return nil, status.Error(codes.NotFound, "no such view")
 }
 
@@ -223,4 +229,19 @@ func Update(
 	return &pb.SessionResponse{Updates: []*pb.SessionResponse_Update{
 		{Id: id, Response: response, KeysApplied: applied},
 	}}
+}
+
+// DriverTotals is the description of that view.
+func DriverTotals() *pb.DescribeViewResponse {
+	return &pb.DescribeViewResponse{
+		View: &pb.ViewInfo{
+			Name: "driver_totals", KeyColumns: []string{"driver_id"},
+		},
+		Descriptors: &descriptorpb.FileDescriptorSet{
+			File: []*descriptorpb.FileDescriptorProto{
+				protodesc.ToFileDescriptorProto(
+					viewspb.File_driver_totals_proto),
+			},
+		},
+	}
 }
