@@ -9,6 +9,10 @@ namespace tidegate::client {
 
 using std::chrono::steady_clock;
 
+namespace {
+constexpr absl::string_view kHistoryTrimmed = "HISTORY_TRIMMED";
+}  // namespace
+
 MirrorFeed::MirrorFeed(const ConnectOptions& connect,
                        const SubscribeOptions& options, Handlers handlers,
                        KeyOrderSource order_of)
@@ -86,9 +90,9 @@ void MirrorFeed::Follow(const Event& event) {
 absl::Status MirrorFeed::Take(const Event& event) {
   Follow(event);
   // A view may come back with another key: after it has been rebuilt, or from
-  // another server.
+  // another server. A trimmed history is still the same view's.
   const bool starts_over =
-      event.kind == Event::Kind::kReset ||
+      (event.kind == Event::Kind::kReset && event.cause != kHistoryTrimmed) ||
       (event.kind == Event::Kind::kConnected && event.token.empty());
   if (starts_over || (event.kind == Event::Kind::kConnected && !has_order_)) {
     RETURN_IF_ERROR(FetchOrder());
