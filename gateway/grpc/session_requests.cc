@@ -56,6 +56,8 @@ absl::StatusOr<std::unique_ptr<Watch>> SessionRequests::MakeWatch(
   if (view == nullptr) return hub_->NoSuchView(request.view());
   RETURN_IF_ERROR_CTX(view->pipeline->status(),
                       absl::StrCat("view=", request.view()));
+  RETURN_IF_ERROR_CTX(view->pipeline->EndBuild(),
+                      absl::StrCat("view=", request.view()));
   SpecOptions options;
   options.max_keys = kMaxKeysPerSession;
   options.growing = true;

@@ -127,6 +127,27 @@ TEST_F(SessionRequestsTest, AViewThatIsNotServedNow) {
   EXPECT_THAT(Client(1).failure_message, HasSubstr("tables are being read"));
 }
 
+class StoreInABuild : public FakeStore {
+ public:
+  bool EndBuild(int /*timeout_ms*/) override { return false; }
+};
+
+// A build's positions cannot be continued.
+TEST_F(SessionRequestsTest, AWatchWaitsForTheEndOfABuild) {
+  StoreInABuild store;
+  ServedPipeline pipeline("default", &world_.catalog, &store);
+  pipeline.SetStatus(absl::OkStatus());
+  ViewHub hub;
+  hub.Add(&pipeline);
+  Watch(1);
+  ASSERT_TRUE(SessionRequests(&hub, &world_.stats)
+                  .Apply(request_.SerializeAsString(), world_.session.get())
+                  .ok());
+  world_.Run();
+  EXPECT_EQ(Client(1).failure, 14);
+  EXPECT_THAT(Client(1).failure_message, HasSubstr("being built"));
+}
+
 TEST_F(SessionRequestsTest, WhatNoWatchCanBeBlamedForEndsTheSession) {
   EXPECT_EQ(requests_.Apply("\xff", world_.session.get()).code(),
             absl::StatusCode::kInvalidArgument);
