@@ -116,11 +116,12 @@ absl::Status ServerAppImpl::StartGateway() {
   ServerOptions server = options_.server;
   server.listen = options_.listen;
   auto started = Server::Start(server, &hub_, stats_.get(), Clock::System());
-  if (!started.ok()) {
+  if (absl::IsUnavailable(started.status())) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ",
                                                options_.listen, ": ",
                                                started.status().message()));
   }
+  RETURN_IF_ERROR(started.status());
   server_ = *std::move(started);
   auto http = HttpServer::Start(options_.http, &hub_, metrics_.get());
   if (!http.ok()) {

@@ -4,28 +4,9 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "google/protobuf/descriptor.h"
-#include "grpc/health/v1/health.pb.h"
-#include "grpc/reflection/v1/reflection.pb.h"
-#include "tidegate/v1/view_service.pb.h"
 
 namespace tidegate {
 namespace {
-
-// In the generated pool, since their files are linked. The older name of
-// reflection is answered and not listed.
-std::vector<std::string> Services() {
-  std::vector<std::string> names;
-  for (const google::protobuf::FileDescriptor* file :
-       {v1::GetRequest::descriptor()->file(),
-        grpc::health::v1::HealthCheckRequest::descriptor()->file(),
-        grpc::reflection::v1::ServerReflectionRequest::descriptor()->file()}) {
-    for (int i = 0; i < file->service_count(); ++i) {
-      names.push_back(file->service(i)->full_name());
-    }
-  }
-  return names;
-}
 
 // A stream without watches.
 class PlainStream : public Stream {
@@ -90,10 +71,9 @@ class BuiltinMethods::HealthWatch : public PlainStream {
   std::optional<std::string> said_;
 };
 
-BuiltinMethods::BuiltinMethods()
-    : health_(Services()),
-      reflection_(google::protobuf::DescriptorPool::generated_pool(),
-                  Services()) {}
+BuiltinMethods::BuiltinMethods(const google::protobuf::DescriptorPool* pool,
+                               const std::vector<std::string>& services)
+    : health_(services), reflection_(pool, services) {}
 
 BuiltinMethods::~BuiltinMethods() = default;
 

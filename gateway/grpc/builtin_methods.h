@@ -18,7 +18,10 @@ namespace tidegate {
 // Thread-safe.
 class BuiltinMethods {
  public:
-  BuiltinMethods();
+  // Reflection shows the pool's files and lists `services`, which health knows
+  // too. The pool must outlive this.
+  BuiltinMethods(const google::protobuf::DescriptorPool* pool,
+                 const std::vector<std::string>& services);
   ~BuiltinMethods();
 
   // This must outlive the table and its streams.

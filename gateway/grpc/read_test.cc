@@ -1,7 +1,6 @@
 // The unary methods, health and reflection over a real connection.
 #include <thread>
 
-#include "gateway/grpc/descriptors.h"
 #include "gateway/grpc/server_fixture.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
@@ -42,6 +41,7 @@ TEST_F(ReadTest, ListAndDescribe) {
   const auto* type = pool.FindMessageTypeByName("tidegate.views.ThingsRow");
   ASSERT_NE(type, nullptr);
   EXPECT_NE(pool.FindMessageTypeByName("tidegate.views.ThingsKey"), nullptr);
+  EXPECT_NE(pool.FindServiceByName("tidegate.views.Things"), nullptr);
   google::protobuf::DynamicMessageFactory factory;
   std::unique_ptr<google::protobuf::Message> row(
       factory.GetPrototype(type)->New());
@@ -316,34 +316,6 @@ TEST_F(ReadTest, APortInUseIsAnError) {
                 .status()
                 .code(),
             absl::StatusCode::kUnavailable);
-}
-
-TEST(DescriptorsTest, NamesInCamelCase) {
-  EXPECT_EQ(CamelCase("driver_totals"), "DriverTotals");
-  EXPECT_EQ(CamelCase("a__b2c"), "AB2c");
-}
-
-TEST(DescriptorsTest, EveryTypeAndOddNames) {
-  RowSchema schema;
-  schema.fields = {{"b", Type::kBoolean, 1}, {"i", Type::kInt, 2},
-                   {"l", Type::kBigint, 3},  {"d", Type::kDouble, 4},
-                   {"s", Type::kVarchar, 5}, {"t", Type::kTimestamptz, 9},
-                   {"2 odd", Type::kInt, 10}};
-  schema.key_columns = {2, 5};
-  google::protobuf::FileDescriptorSet set;
-  DescribeRows("my_view", schema, &set);
-  google::protobuf::DescriptorPool pool;
-  for (const auto& file : set.file()) {
-    ASSERT_NE(pool.BuildFile(file), nullptr);
-  }
-  const auto* row = pool.FindMessageTypeByName("tidegate.views.MyViewRow");
-  EXPECT_EQ(row->field_count(), 7);
-  EXPECT_EQ(row->FindFieldByNumber(9)->message_type()->full_name(),
-            "google.protobuf.Timestamp");
-  EXPECT_TRUE(row->FindFieldByNumber(3)->has_optional_keyword());
-  EXPECT_EQ(row->FindFieldByNumber(10)->name(), "c2_odd");
-  const auto* key = pool.FindMessageTypeByName("tidegate.views.MyViewKey");
-  EXPECT_EQ(key->field_count(), 2);
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ void AddFile(const FileDescriptor* file,
   }
   google::protobuf::FileDescriptorProto proto;
   file->CopyTo(&proto);
+  file->CopySourceCodeInfoTo(&proto);  // clients show the comments
   response->add_file_descriptor_proto(proto.SerializeAsString());
 }
 

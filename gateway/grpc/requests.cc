@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "gateway/grpc/descriptors.h"
+#include "gateway/grpc/service.h"
+#include "gateway/grpc/typed_file.h"
 #include "views/sql/row_filter.h"
 
 namespace tidegate {
@@ -32,7 +34,43 @@ v1::PartitionWatermark::State ToProto(PartitionState state) {
   return v1::PartitionWatermark::STATE_UNSPECIFIED;
 }
 
+// InvalidArgument if the message lacks a key column that no row has NULL: a
+// table's key has none, nor has the start of a window. Elsewhere an absent
+// column is NULL.
+absl::Status CheckIsWhole(const CatalogView& view, absl::string_view message) {
+  for (const int column : view.schema.key_columns) {
+    if (!view.is_table && column != view.window_column) continue;
+    const RowSchema::Field& wanted = view.schema.fields[column];
+    absl::string_view rest = message;
+    WireField field;
+    bool found = false;
+    while (!found && GetWireField(&rest, &field)) {
+      found = field.number == wanted.number;
+    }
+    if (found) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("key column \"", wanted.name, "\" is missing"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::StatusOr<const ViewHub::View*> ServedView(const ViewHub& hub,
+                                                const std::string& name,
+                                                const ViewHub::View* own) {
+  const ViewHub::View* const view = own == nullptr ? hub.Find(name) : own;
+  if (view == nullptr) return hub.NoSuchView(name);
+  const std::string& found = view->view->name;
+  if (own != nullptr && !name.empty() && name != found) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the request names view \"", name, "\", but ", TypedServiceName(found),
+        " serves \"", found, "\" alone: leave `view` out"));
+  }
+  RETURN_IF_ERROR_CTX(view->pipeline->status(), absl::StrCat("view=", found));
+  RETURN_IF_ERROR_CTX(view->pipeline->EndBuild(), absl::StrCat("view=", found));
+  return view;
+}
 
 absl::StatusOr<std::vector<std::string>> ReadKeys(
     const CatalogView& view,
@@ -45,7 +83,8 @@ absl::StatusOr<std::vector<std::string>> ReadKeys(
   out.reserve(keys.size());
   for (const std::string& message : keys) {
     std::string key;
-    const absl::Status status = MessageToKey(view.schema, message, &key);
+    absl::Status status = MessageToKey(view.schema, message, &key);
+    if (status.ok()) status = CheckIsWhole(view, message);
     if (!status.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat("key ", out.size(), " of view \"", view.name,
@@ -66,7 +105,9 @@ absl::Status ReadRowFilter(const CatalogView& view,
     if (!prefix.ok()) {
       return absl::Status(prefix.status().code(),
                           absl::StrCat("key_prefix of view \"", view.name,
-                                       "\": ", prefix.status().message()));
+                                       "\": ", prefix.status().message(),
+                                       "; expected leading columns of ",
+                                       KeyShape(view.name, view.schema)));
     }
     filter->prefix = *std::move(prefix);
   }

@@ -20,8 +20,16 @@
 
 namespace tidegate {
 
+// The view that a request is for, if it can be served now: the one that it
+// names, or `own`, if it came to that view's own service, where it need not
+// name it. Call it before a client is given rows or a position.
+absl::StatusOr<const ViewHub::View*> ServedView(const ViewHub& hub,
+                                                const std::string& name,
+                                                const ViewHub::View* own);
+
 // <View>Key messages as memcomparable keys, in the order given.
-// InvalidArgument says what a key looks like; ResourceExhausted beyond `limit`.
+// InvalidArgument says what a key looks like, also where a column is absent
+// that no row has NULL; ResourceExhausted beyond `limit`.
 absl::StatusOr<std::vector<std::string>> ReadKeys(
     const CatalogView& view,
     const google::protobuf::RepeatedPtrField<std::string>& keys, size_t limit);

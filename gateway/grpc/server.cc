@@ -9,9 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "base/status_macros.h"
 #include "gateway/grpc/builtin_methods.h"
 #include "gateway/grpc/push_thread.h"
 #include "gateway/grpc/service.h"
+#include "gateway/grpc/service_pool.h"
 #include "grpcpp/grpcpp.h"
 
 namespace tidegate {
@@ -54,7 +56,8 @@ struct Server::Impl {
   // Members die in reverse: the threads first, then whom they serve.
   std::unique_ptr<OpenScans> scans;
   std::unique_ptr<ViewService> service;
-  BuiltinMethods builtin;
+  std::unique_ptr<ServicePool> pool;
+  std::unique_ptr<BuiltinMethods> builtin;
   MethodTable methods;
   grpc::AsyncGenericService generic;
   std::unique_ptr<grpc::Server> server;
@@ -72,7 +75,7 @@ struct Server::Impl {
     for (ServedPipeline* pipeline : hub->pipelines()) {
       healthy = healthy && pipeline->status().ok();
     }
-    builtin.SetServing(healthy);
+    builtin->SetServing(healthy);
   }
 };
 
@@ -86,7 +89,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   impl->service = std::make_unique<ViewService>(options, hub, stats, clock,
                                                 impl->scans.get());
   impl->service->AddMethods(&impl->methods);
-  impl->builtin.AddMethods(&impl->methods);
+  ASSIGN_OR_RETURN(impl->pool, ServicePool::Create(*hub));
+  impl->builtin = std::make_unique<BuiltinMethods>(impl->pool->descriptors(),
+                                                   impl->pool->services());
+  impl->builtin->AddMethods(&impl->methods);
   impl->hub = hub;
   impl->workers = std::make_unique<WorkerPool>(kWorkerThreads, kMaxQueuedReads);
   grpc::ServerBuilder builder;

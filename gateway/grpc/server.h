@@ -1,4 +1,5 @@
-// tidegate.v1.ViewService over gRPC, with health and reflection.
+// tidegate.v1.ViewService and every view's own service over gRPC, with health
+// and reflection.
 #ifndef TIDEGATE_GATEWAY_GRPC_SERVER_H_
 #define TIDEGATE_GATEWAY_GRPC_SERVER_H_
 
@@ -58,7 +59,8 @@ class Server {
  public:
   // Listens; borrows the rest, which must outlive the server. Start it before
   // the pipelines: it listens to their commits. `stats` has the hub's views and
-  // pipelines.
+  // pipelines. Unavailable if it cannot listen, InvalidArgument if the names of
+  // two views do not go together in Protobuf.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const ServerOptions& options, const ViewHub* hub, GatewayStats* stats,
       const Clock* clock);

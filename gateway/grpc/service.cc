@@ -9,9 +9,9 @@
 #include "gateway/core/scan_page.h"
 #include "gateway/core/session.h"
 #include "gateway/core/subscribe_stream.h"
-#include "gateway/grpc/descriptors.h"
 #include "gateway/grpc/requests.h"
 #include "gateway/grpc/subscribe_request.h"
+#include "gateway/grpc/typed_file.h"
 #include "gateway/grpc/worker_pool.h"
 
 namespace tidegate {
@@ -59,28 +59,38 @@ ViewService::ViewService(const ServerOptions& options, const ViewHub* hub,
       session_requests_(hub, stats) {}
 
 void ViewService::AddMethods(MethodTable* methods) {
-  const auto unary = [methods](absl::string_view name, auto serve) {
-    (*methods)[absl::StrCat("/tidegate.v1.ViewService/", name)].unary =
-        std::move(serve);
-  };
-  unary("ListViews", [this](const UnaryCall& call, const Reply& reply) {
-    ListViews(call, reply);
-  });
-  unary("DescribeView", [this](const UnaryCall& call, const Reply& reply) {
-    DescribeView(call, reply);
-  });
-  unary("Get", [this](const UnaryCall& call, Reply reply) {
-    Get(call, std::move(reply));
-  });
-  unary("Scan", [this](const UnaryCall& call, Reply reply) {
-    Scan(call, std::move(reply));
-  });
-  (*methods)["/tidegate.v1.ViewService/Subscribe"].open =
-      [this](CallThread* thread, const std::string& bytes,
-             WatchRegistry* registry) {
-        return Subscribe(thread, bytes, registry);
+  const std::string service = "tidegate.v1.ViewService";
+  (*methods)[absl::StrCat("/", service, "/ListViews")].unary =
+      [this](const UnaryCall& call, const Reply& reply) {
+        ListViews(call, reply);
       };
-  Method& session = (*methods)["/tidegate.v1.ViewService/Session"];
+  (*methods)[absl::StrCat("/", service, "/DescribeView")].unary =
+      [this](const UnaryCall& call, const Reply& reply) {
+        DescribeView(call, reply);
+      };
+  AddMethodsFor(nullptr, service, methods);
+  for (const ViewHub::View& view : hub_->views()) {
+    AddMethodsFor(&view, TypedServiceName(view.view->name), methods);
+  }
+}
+
+void ViewService::AddMethodsFor(const ViewHub::View* own,
+                                const std::string& service,
+                                MethodTable* methods) {
+  (*methods)[absl::StrCat("/", service, "/Get")].unary =
+      [this, own](const UnaryCall& call, Reply reply) {
+        Get(call, own, std::move(reply));
+      };
+  (*methods)[absl::StrCat("/", service, "/Scan")].unary =
+      [this, own](const UnaryCall& call, Reply reply) {
+        Scan(call, own, std::move(reply));
+      };
+  (*methods)[absl::StrCat("/", service, "/Subscribe")].open =
+      [this, own](CallThread* thread, const std::string& bytes,
+                  WatchRegistry* registry) {
+        return Subscribe(thread, bytes, own, registry);
+      };
+  Method& session = (*methods)[absl::StrCat("/", service, "/Session")];
   session.open =
       [](CallThread* thread, const std::string&,
          WatchRegistry* registry) -> absl::StatusOr<std::unique_ptr<Stream>> {
@@ -88,9 +98,9 @@ void ViewService::AddMethods(MethodTable* methods) {
     return Session::Create(registry);
   };
   // Streams of this method are Sessions.
-  session.on_request = [this](CallThread*, Stream* stream,
-                              const std::string& bytes) {
-    return session_requests_.Apply(bytes, static_cast<Session*>(stream));
+  session.on_request = [this, own](CallThread*, Stream* stream,
+                                   const std::string& bytes) {
+    return session_requests_.Apply(bytes, own, static_cast<Session*>(stream));
   };
   session.accepts_requests = [](const Stream& stream) {
     return static_cast<const Session&>(stream).accepts_requests();
@@ -98,13 +108,10 @@ void ViewService::AddMethods(MethodTable* methods) {
 }
 
 absl::StatusOr<const ViewHub::View*> ViewService::Find(
-    CallThread* thread, const std::string& name) const {
+    CallThread* thread, const std::string& name,
+    const ViewHub::View* own) const {
   RETURN_IF_ERROR(CheckServing(thread));
-  const ViewHub::View* view = hub_->Find(name);
-  if (view == nullptr) return hub_->NoSuchView(name);
-  RETURN_IF_ERROR_CTX(view->pipeline->status(), absl::StrCat("view=", name));
-  RETURN_IF_ERROR_CTX(view->pipeline->EndBuild(), absl::StrCat("view=", name));
-  return view;
+  return ServedView(*hub_, name, own);
 }
 
 void ViewService::DescribeInto(const ViewHub::View& view,
@@ -156,8 +163,7 @@ void ViewService::DescribeView(const UnaryCall& call, const Reply& reply) {
       [this, view] {
         v1::DescribeViewResponse response;
         DescribeInto(*view, response.mutable_view());
-        DescribeRows(view->view->name, view->view->schema,
-                     response.mutable_descriptors());
+        DescribeTyped(*view->view, response.mutable_descriptors());
         return response.SerializeAsString();
       },
       reply);
@@ -176,12 +182,13 @@ void ViewService::WhenReached(const ViewHub::View& view,
       view.pipeline, *seq, std::min(call.deadline, longest), std::move(then));
 }
 
-void ViewService::Get(const UnaryCall& call, Reply reply) {
+void ViewService::Get(const UnaryCall& call, const ViewHub::View* own,
+                      Reply reply) {
   ++stats_->reads;
   auto request = Parse<v1::GetRequest>(call.request);
   if (!request.ok()) return reply(request.status());
   const absl::StatusOr<const ViewHub::View*> view =
-      Find(call.thread, request->view());
+      Find(call.thread, request->view(), own);
   if (!view.ok()) return reply(view.status());
   CallThread* const thread = call.thread;
   const v1::Position min_position = request->min_position();
@@ -231,12 +238,13 @@ absl::StatusOr<std::string> ViewService::DoGet(
   return response.SerializeAsString();
 }
 
-void ViewService::Scan(const UnaryCall& call, Reply reply) {
+void ViewService::Scan(const UnaryCall& call, const ViewHub::View* own,
+                       Reply reply) {
   ++stats_->reads;
   auto request = Parse<v1::ScanRequest>(call.request);
   if (!request.ok()) return reply(request.status());
   const absl::StatusOr<const ViewHub::View*> view =
-      Find(call.thread, request->view());
+      Find(call.thread, request->view(), own);
   if (!view.ok()) return reply(view.status());
   absl::StatusOr<ScanSpec> scan = MakeScan(**view, *request);
   if (!scan.ok()) return reply(scan.status());
@@ -300,11 +308,12 @@ absl::StatusOr<std::string> ViewService::DoScan(const ScanSpec& scan,
 }
 
 absl::StatusOr<std::unique_ptr<Stream>> ViewService::Subscribe(
-    CallThread* thread, const std::string& bytes, WatchRegistry* registry) {
+    CallThread* thread, const std::string& bytes, const ViewHub::View* own,
+    WatchRegistry* registry) {
   ASSIGN_OR_RETURN(const v1::SubscribeRequest request,
                    Parse<v1::SubscribeRequest>(bytes));
   ASSIGN_OR_RETURN(const ViewHub::View* const view,
-                   Find(thread, request.view()));
+                   Find(thread, request.view(), own));
   SpecOptions options;
   options.max_keys = options_.max_keys_per_subscription;
   options.ranges = registry->ranges(view->pipeline);

@@ -1,4 +1,5 @@
-// tidegate.v1.ViewService's methods.
+// The methods of tidegate.v1.ViewService and of every view's own service, which
+// are the same with the view known beforehand.
 #ifndef TIDEGATE_GATEWAY_GRPC_SERVICE_H_
 #define TIDEGATE_GATEWAY_GRPC_SERVICE_H_
 
@@ -32,22 +33,27 @@ class ViewService {
   ViewService(const ServerOptions& options, const ViewHub* hub,
               GatewayStats* stats, const Clock* clock, OpenScans* scans);
 
-  // The service must outlive the table.
+  // The service and the hub must outlive the table.
   void AddMethods(MethodTable* methods);
 
  private:
   using Reply = Method::Reply;
   void ListViews(const UnaryCall& call, const Reply& reply);
   void DescribeView(const UnaryCall& call, const Reply& reply);
-  void Get(const UnaryCall& call, Reply reply);
-  void Scan(const UnaryCall& call, Reply reply);
+  // `own` is null for the methods of ViewService, where requests name a view.
+  void AddMethodsFor(const ViewHub::View* own, const std::string& service,
+                     MethodTable* methods);
+  void Get(const UnaryCall& call, const ViewHub::View* own, Reply reply);
+  void Scan(const UnaryCall& call, const ViewHub::View* own, Reply reply);
   absl::StatusOr<std::unique_ptr<Stream>> Subscribe(CallThread* thread,
                                                     const std::string& bytes,
+                                                    const ViewHub::View* own,
                                                     WatchRegistry* registry);
 
-  // The view, if it can be served now.
+  // The view of a request, if it can be served now.
   absl::StatusOr<const ViewHub::View*> Find(CallThread* thread,
-                                            const std::string& name) const;
+                                            const std::string& name,
+                                            const ViewHub::View* own) const;
   absl::StatusOr<std::string> DoGet(const v1::GetRequest& request,
                                     const ViewHub::View& view) const;
   absl::StatusOr<std::string> DoScan(const ScanSpec& scan,

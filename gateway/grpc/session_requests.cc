@@ -25,6 +25,7 @@ const CatalogView* ViewOf(const Watch& watch) {
 }  // namespace
 
 absl::Status SessionRequests::Apply(absl::string_view bytes,
+                                    const ViewHub::View* own,
                                     Session* session) const {
   v1::SessionRequest request;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
@@ -34,7 +35,7 @@ absl::Status SessionRequests::Apply(absl::string_view bytes,
     case v1::SessionRequest::kWatch:
       session->AddWatch(
           request.watch().id(),
-          MakeWatch(request.watch().subscribe(), session->registry()));
+          MakeWatch(request.watch().subscribe(), own, session->registry()));
       return absl::OkStatus();
     case v1::SessionRequest::kKeys:
       ChangeKeys(request.request(), request.keys(), session);
@@ -51,13 +52,10 @@ absl::Status SessionRequests::Apply(absl::string_view bytes,
 }
 
 absl::StatusOr<std::unique_ptr<Watch>> SessionRequests::MakeWatch(
-    const v1::SubscribeRequest& request, WatchRegistry* registry) const {
-  const ViewHub::View* const view = hub_->Find(request.view());
-  if (view == nullptr) return hub_->NoSuchView(request.view());
-  RETURN_IF_ERROR_CTX(view->pipeline->status(),
-                      absl::StrCat("view=", request.view()));
-  RETURN_IF_ERROR_CTX(view->pipeline->EndBuild(),
-                      absl::StrCat("view=", request.view()));
+    const v1::SubscribeRequest& request, const ViewHub::View* own,
+    WatchRegistry* registry) const {
+  ASSIGN_OR_RETURN(const ViewHub::View* const view,
+                   ServedView(*hub_, request.view(), own));
   SpecOptions options;
   options.max_keys = kMaxKeysPerSession;
   options.growing = true;

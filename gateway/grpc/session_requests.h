@@ -25,14 +25,17 @@ class SessionRequests {
   SessionRequests(const ViewHub* hub, GatewayStats* stats)
       : hub_(hub), stats_(stats) {}
 
-  // `bytes` is a SessionRequest. What is wrong with one watch is told in its
+  // `bytes` is a SessionRequest; `own` is not null in a session of a view's own
+  // service. What is wrong with one watch is told in its
   // Failure. InvalidArgument, which ends the session, if it is malformed or
   // asks for nothing: then no watch can be blamed.
-  absl::Status Apply(absl::string_view bytes, Session* session) const;
+  absl::Status Apply(absl::string_view bytes, const ViewHub::View* own,
+                     Session* session) const;
 
  private:
   absl::StatusOr<std::unique_ptr<Watch>> MakeWatch(
-      const v1::SubscribeRequest& request, WatchRegistry* registry) const;
+      const v1::SubscribeRequest& request, const ViewHub::View* own,
+      WatchRegistry* registry) const;
   void ChangeKeys(uint64_t number, const v1::SessionRequest_Keys& keys,
                   Session* session) const;
 

@@ -30,8 +30,8 @@ class SessionRequestsTest : public testing::Test {
     return request_.mutable_keys();
   }
   void Send() {
-    const absl::Status status =
-        requests_.Apply(request_.SerializeAsString(), world_.session.get());
+    const absl::Status status = requests_.Apply(
+        request_.SerializeAsString(), /*own=*/nullptr, world_.session.get());
     EXPECT_TRUE(status.ok()) << status;
     world_.Run();
   }
@@ -140,20 +140,41 @@ TEST_F(SessionRequestsTest, AWatchWaitsForTheEndOfABuild) {
   ViewHub hub;
   hub.Add(&pipeline);
   Watch(1);
-  ASSERT_TRUE(SessionRequests(&hub, &world_.stats)
-                  .Apply(request_.SerializeAsString(), world_.session.get())
-                  .ok());
+  ASSERT_TRUE(
+      SessionRequests(&hub, &world_.stats)
+          .Apply(request_.SerializeAsString(), nullptr, world_.session.get())
+          .ok());
   world_.Run();
   EXPECT_EQ(Client(1).failure, 14);
   EXPECT_THAT(Client(1).failure_message, HasSubstr("being built"));
 }
 
+TEST_F(SessionRequestsTest, InAViewsOwnSessionRequestsNameNoView) {
+  world_.Put("a", "1");
+  const ViewHub::View* const own = world_.hub.Find("things");
+  const auto send = [&](uint32_t id, const char* view) {
+    Watch(id)->set_view(view);
+    ASSERT_TRUE(
+        requests_.Apply(request_.SerializeAsString(), own, world_.session.get())
+            .ok());
+    world_.Run();
+  };
+  send(1, "");
+  EXPECT_EQ(world_.model(1).rows.size(), 1u);
+  send(2, "things");
+  EXPECT_EQ(world_.model(2).rows.size(), 1u);
+  send(3, "others");
+  EXPECT_EQ(Client(3).failure, 3);
+  EXPECT_THAT(Client(3).failure_message,
+              HasSubstr("tidegate.views.Things serves \"things\" alone"));
+}
+
 TEST_F(SessionRequestsTest, WhatNoWatchCanBeBlamedForEndsTheSession) {
-  EXPECT_EQ(requests_.Apply("\xff", world_.session.get()).code(),
+  EXPECT_EQ(requests_.Apply("\xff", nullptr, world_.session.get()).code(),
             absl::StatusCode::kInvalidArgument);
   request_.set_request(3);
-  const absl::Status status =
-      requests_.Apply(request_.SerializeAsString(), world_.session.get());
+  const absl::Status status = requests_.Apply(request_.SerializeAsString(),
+                                              nullptr, world_.session.get());
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("SessionRequest 3 without"));
 }
