@@ -1,4 +1,4 @@
-// views, get and scan.
+// views, get, scan and proto.
 #include <algorithm>
 #include <iostream>
 #include <utility>
@@ -9,6 +9,7 @@
 #include "clients/cpp/view_client.h"
 #include "cmd/tidegate/client_setup.h"
 #include "cmd/tidegate/commands.h"
+#include "cmd/tidegate/proto_text.h"
 #include "cmd/tidegate/table.h"
 #include "cmd/tidegate/view_lines.h"
 #include "cmd/tidegate/watch_lines.h"
@@ -173,6 +174,30 @@ int RunScan(const Arguments& arguments) {
   if (!bad.ok()) return ReportFailure(arguments, bad);
   if (!json && (table.size() > 0 || !printed)) flush();
   std::cout << std::flush;
+  return kExitOk;
+}
+
+int RunProto(const Arguments& arguments) {
+  const auto client = MakeClient(arguments);
+  std::vector<std::string> names = arguments.words();
+  if (names.empty()) {
+    const auto views = client->List();
+    if (!views.ok()) return ReportFailure(arguments, views.status());
+    for (const ViewDescription& view : *views) names.push_back(view.name);
+  }
+  if (names.empty()) {
+    return ReportFailure(arguments,
+                         absl::NotFoundError("the server has no views"));
+  }
+  std::vector<ViewDescription> views;
+  for (const std::string& name : names) {
+    auto view = client->Describe(name);
+    if (!view.ok()) return ReportFailure(arguments, view.status());
+    views.push_back(*std::move(view));
+  }
+  const auto text = ProtoText(views);
+  if (!text.ok()) return ReportFailure(arguments, text.status());
+  std::cout << *text << std::flush;
   return kExitOk;
 }
 

@@ -201,6 +201,13 @@ constexpr char kWatchNotes[] =
     "--where and --resume begin with the view they are for:\n"
     "  tidegate watch orders totals --where 'totals:total > 100'\n";
 
+constexpr char kProtoNotes[] =
+    "The file is complete, for protoc and every language: the service\n"
+    "tidegate.views.<View> with Get, Scan, Subscribe and Session, and its\n"
+    "messages. Without VIEW it has all views. Check it in, and write it anew\n"
+    "when the view has changed: columns keep their field numbers.\n"
+    "  tidegate proto driver_totals > driver_totals.proto\n";
+
 Command WatchCommand() {
   return {.name = "watch",
           .arguments = "VIEW...",
@@ -259,7 +266,13 @@ std::vector<Command> MakeClientCommands() {
                       .help = "at most N rows; 0: all",
                       .default_value = "0"}},
            .notes = kScanNotes},
-          WatchCommand()};
+          WatchCommand(),
+          {.name = "proto",
+           .arguments = "[VIEW]",
+           .summary = "Print a view's own gRPC service as a .proto file.",
+           .max_arguments = 1,
+           .flags = {Server(), Timeout()},
+           .notes = kProtoNotes}};
 }
 
 constexpr char kReplayNotes[] =

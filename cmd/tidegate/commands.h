@@ -24,6 +24,7 @@ int RunCheck(const Arguments& arguments);
 int RunViews(const Arguments& arguments);
 int RunGet(const Arguments& arguments);
 int RunScan(const Arguments& arguments);
+int RunProto(const Arguments& arguments);
 int RunWatch(const Arguments& arguments);
 int RunReplay(const Arguments& arguments);
 int RunBench(const Arguments& arguments);

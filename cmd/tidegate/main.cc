@@ -52,6 +52,7 @@ int RunCommand(const std::string& name, const Arguments& arguments) {
   if (name == "views") return RunViews(arguments);
   if (name == "get") return RunGet(arguments);
   if (name == "scan") return RunScan(arguments);
+  if (name == "proto") return RunProto(arguments);
   if (name == "watch") return RunWatch(arguments);
   if (name == "replay") return RunReplay(arguments);
   if (name == "bench") return RunBench(arguments);
