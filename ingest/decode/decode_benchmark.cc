@@ -68,9 +68,9 @@ void DecodeProtobuf(benchmark::State& state) {
     message Order { string order_id = 1; int64 driver_id = 2; string region = 3;
                     double amount = 4; int64 ts = 5; string note = 6; })";
   SourcePlan source = Orders();
-  source.format = Format::kProtobuf;
-  source.proto_message = "Order";
-  source.proto_file = name;
+  source.encodings = {{.format = Format::kProtobuf,
+                       .proto_message = "Order",
+                       .proto_file = name}};
   const auto decoder = MakeDecoder(source, kUsed, dir.string());
   std::filesystem::remove(dir / name);
   if (!decoder.ok()) {

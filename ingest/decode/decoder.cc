@@ -54,9 +54,19 @@ class JsonKeyDecoder : public Decoder {
 absl::StatusOr<std::unique_ptr<Decoder>> MakeDecoder(
     const SourcePlan& source, const std::vector<bool>& used,
     const std::string& base_dir) {
-  switch (source.format) {
+  const Encoding& encoding = source.encodings.front();
+  if (source.encodings.size() > 1 || !encoding.schema_registry.empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat("source=", source.name,
+                     ": no reader for records that name their schema, or are "
+                     "written in two ways"));
+  }
+  switch (encoding.format) {
     case Format::kJson:
       return MakeJsonDecoder(source.columns, used);
+    case Format::kAvro:
+      return absl::UnimplementedError(
+          absl::StrCat("source=", source.name, ": no reader for Avro"));
     case Format::kProtobuf: {
       auto decoder = MakeProtobufDecoder(source, used, base_dir);
       if (!decoder.ok()) {

@@ -95,8 +95,8 @@ TEST(KeyDecoderTest, TextHoldsOneColumnOnly) {
 
 TEST(DecoderTest, NamesTheSourceInSchemaErrors) {
   SourcePlan source = Table(Type::kBigint, KeyFormat::kText);
-  source.format = Format::kProtobuf;
-  source.proto_file = "no-such-file.proto";
+  source.encodings = {
+      {.format = Format::kProtobuf, .proto_file = "no-such-file.proto"}};
   const auto decoder = MakeDecoder(source, {true, true}, testing::TempDir());
   EXPECT_THAT(std::string(decoder.status().message()),
               HasSubstr("source=drivers: cannot read \""));

@@ -160,7 +160,9 @@ class ProtobufDecoder : public Decoder {
  public:
   ProtobufDecoder(const SourcePlan& source,
                   std::unique_ptr<ProtobufSchema> schema)
-      : schema_(std::move(schema)), columns_(source.columns) {
+      : schema_(std::move(schema)),
+        columns_(source.columns),
+        fields_(source.value_columns()) {
     dense_.fill(kNoSlot);
     initial_.resize(columns_.size());
   }
@@ -168,7 +170,7 @@ class ProtobufDecoder : public Decoder {
   // Resolves every column; reports all that do not fit.
   absl::Status Compile(const std::vector<bool>& used) {
     std::vector<std::string> errors;
-    for (size_t i = 0; i < columns_.size(); ++i) {
+    for (size_t i = 0; i < fields_; ++i) {
       const absl::Status status = AddColumn(static_cast<int>(i), used[i]);
       if (!status.ok()) errors.emplace_back(status.message());
     }
@@ -466,6 +468,7 @@ class ProtobufDecoder : public Decoder {
 
   const std::unique_ptr<ProtobufSchema> schema_;
   const std::vector<Column> columns_;
+  const size_t fields_;         // the first of columns_
   std::vector<Datum> initial_;  // the row of an empty message
   std::vector<Slot> slots_;
   std::vector<int> tracked_;  // slots that Finish() looks at
@@ -478,9 +481,10 @@ class ProtobufDecoder : public Decoder {
 absl::StatusOr<std::unique_ptr<Decoder>> MakeProtobufDecoder(
     const SourcePlan& source, const std::vector<bool>& used,
     const std::string& base_dir) {
-  ASSIGN_OR_RETURN(
-      std::unique_ptr<ProtobufSchema> schema,
-      ProtobufSchema::Load(source.proto_file, source.proto_message, base_dir));
+  const Encoding& encoding = *source.FindEncoding(Format::kProtobuf);
+  ASSIGN_OR_RETURN(std::unique_ptr<ProtobufSchema> schema,
+                   ProtobufSchema::Load(encoding.proto_file,
+                                        encoding.proto_message, base_dir));
   auto decoder = std::make_unique<ProtobufDecoder>(source, std::move(schema));
   RETURN_IF_ERROR(decoder->Compile(used));
   return decoder;

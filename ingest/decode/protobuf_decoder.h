@@ -26,8 +26,8 @@ namespace tidegate {
 // default, else are NULL; an absent `required` one is an error. As in every
 // Protobuf parser the last of several values wins (Timestamps merge), a member
 // of a oneof unsets the others, and a field that is unknown, or comes with a
-// wire type that is not its own, is skipped. Every column is resolved; the used
-// ones are read.
+// wire type that is not its own, is skipped. Every column is resolved, those of
+// INCLUDE aside; the used ones are read. Requires an encoding of kProtobuf.
 absl::StatusOr<std::unique_ptr<Decoder>> MakeProtobufDecoder(
     const SourcePlan& source, const std::vector<bool>& used,
     const std::string& base_dir);

@@ -119,10 +119,10 @@ class ProtobufDecoderTest : public testing::Test {
                     const std::string& file = "order.proto") {
     SourcePlan source;
     source.name = "orders";
-    source.format = Format::kProtobuf;
     source.columns = columns;
-    source.proto_message = message;
-    source.proto_file = file;
+    source.encodings = {{.format = Format::kProtobuf,
+                         .proto_message = message,
+                         .proto_file = file}};
     return source;
   }
 

@@ -10,6 +10,9 @@ namespace tidegate {
 absl::StatusOr<std::unique_ptr<EventReader>> EventReader::Create(
     const SourcePlan* source, const std::vector<bool>& used,
     const std::string& base_dir) {
+  if (!source->included.empty()) {
+    return absl::UnimplementedError("no reader for columns of INCLUDE");
+  }
   auto reader = std::unique_ptr<EventReader>(new EventReader(source));
   ASSIGN_OR_RETURN(reader->value_, MakeDecoder(*source, used, base_dir));
   if (source->is_table) {

@@ -215,6 +215,17 @@ std::vector<std::pair<const ViewPlan*, bool>> ViewsOf(
   return views;
 }
 
+bool GoesOnFrom(const CatalogView& before, const CatalogView& wanted) {
+  if (before.is_table != wanted.is_table) return false;
+  if (before.fingerprint == wanted.fingerprint &&
+      before.canonical == wanted.canonical) {
+    return true;
+  }
+  return std::find(wanted.canonical_before.begin(),
+                   wanted.canonical_before.end(),
+                   before.canonical) != wanted.canonical_before.end();
+}
+
 const char* KindOf(const CatalogView& view) {
   return view.is_table ? "table" : "view";
 }
@@ -302,6 +313,7 @@ Catalog MakeCatalog(const PlanSet& plans, absl::string_view pipeline,
     }
     view.definition = plan->definition;
     view.canonical = plan->canonical;
+    view.canonical_before = plan->canonical_before;
     view.fingerprint = Fnv1a64(plan->canonical);
     AssignNumbers(*plan, before, &view);
     NoteEventTime(plans.sources[plan->source], &view);
@@ -321,9 +333,7 @@ absl::Status CheckUnchanged(const Catalog& stored, const Catalog& wanted) {
     if (before == nullptr) {
       absl::StrAppend(&difference, "  ", KindOf(view), " \"", view.name,
                       "\" is new\n");
-    } else if (before->fingerprint != view.fingerprint ||
-               before->canonical != view.canonical ||
-               before->is_table != view.is_table) {
+    } else if (!GoesOnFrom(*before, view)) {
       difference += DescribeChange(*before, view);
     } else {
       continue;

@@ -27,9 +27,11 @@ struct CatalogView {
   // that is not served): not visible to clients.
   bool is_private = false;
   bool is_table = false;
-  uint64_t version = 1;      // grows with every rebuild; part of resume tokens
-  std::string definition;    // as written
-  std::string canonical;     // what decides whether it changed
+  uint64_t version = 1;    // grows with every rebuild; part of resume tokens
+  std::string definition;  // as written
+  std::string canonical;   // what decides whether it changed
+  // As in ViewPlan; known of a catalog that was made, not kept in the store.
+  std::vector<std::string> canonical_before;
   uint64_t fingerprint = 0;  // Fnv1a64 of `canonical`
   RowSchema schema;          // with the field numbers given out
   // Field numbers of columns that are gone; never given out again.
@@ -59,7 +61,8 @@ absl::StatusOr<Catalog> DecodeCatalog(absl::string_view bytes);
 Catalog MakeCatalog(const PlanSet& plans, absl::string_view pipeline,
                     const Catalog* previous);
 
-// OK if `wanted` folds to what `stored` was built for. FailedPrecondition with
+// OK if `wanted` goes on from what `stored` was built for: it means the same,
+// or reads one encoding more. FailedPrecondition with
 // a readable difference (view by view: changed with the old and new text, new,
 // gone) that names the way out: --rebuild VIEW.
 absl::Status CheckUnchanged(const Catalog& stored, const Catalog& wanted);

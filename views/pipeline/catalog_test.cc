@@ -170,6 +170,25 @@ TEST(CheckUnchangedTest, AcceptsTheSameDefinitions) {
   EXPECT_EQ(CheckUnchanged(one, two), absl::OkStatus());
 }
 
+TEST(CheckUnchangedTest, GoesOnFromADefinitionWithOneEncodingLess) {
+  PlanSet plans = MakePlans();
+  Catalog stored = MakeCatalog(plans, "default", nullptr);
+  std::string bytes;
+  EncodeCatalog(stored, &bytes);
+  stored = *DecodeCatalog(bytes);
+  const std::string before = plans.views[0].canonical;
+  plans.views[0].canonical += " or avro";
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      CheckUnchanged(stored, MakeCatalog(plans, "default", nullptr))));
+  plans.views[0].canonical_before = {"something else", before};
+  const Catalog wanted = MakeCatalog(plans, "default", nullptr);
+  EXPECT_EQ(CheckUnchanged(stored, wanted), absl::OkStatus());
+  // And not the other way.
+  plans = MakePlans();
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      CheckUnchanged(wanted, MakeCatalog(plans, "default", nullptr))));
+}
+
 TEST(CheckUnchangedTest, ShowsWhatChangedAndTheWayOut) {
   PlanSet plans = MakePlans();
   const Catalog stored = MakeCatalog(plans, "default", nullptr);

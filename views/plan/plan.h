@@ -4,6 +4,7 @@
 #ifndef TIDEGATE_VIEWS_PLAN_PLAN_H_
 #define TIDEGATE_VIEWS_PLAN_PLAN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -21,7 +22,37 @@ struct Column {
   Type type = Type::kVarchar;
 };
 
-enum class Format : uint8_t { kJson, kProtobuf };
+enum class Format : uint8_t { kJson, kProtobuf, kAvro };
+
+// One way in which a topic's values are written.
+struct Encoding {
+  Format format = Format::kJson;
+  // kProtobuf: the full name; empty with a registry, whose framing says it.
+  std::string proto_message;
+  std::string proto_file;   // a .proto or a FileDescriptorSet (.desc, .pb)
+  std::string schema_file;  // kAvro: an .avsc
+  // The URL of a schema registry: records are framed with their schema's id,
+  // and begin with byte 0. Empty: they are bare, and a file is given (JSON
+  // needs none). With kJson, bare records are read too.
+  std::string schema_registry;
+};
+
+// What a Kafka record says beside its value.
+enum class Metadata : uint8_t {
+  kKey,        // VARCHAR
+  kTimestamp,  // TIMESTAMPTZ
+  kPartition,  // INT
+  kOffset,     // BIGINT
+  kHeader,     // VARCHAR: the last of its name; NULL if there is none
+};
+
+// INCLUDE …: a column with metadata of the record. One that was sent back has
+// the partition and offset where it stood first.
+struct Included {
+  Metadata what = Metadata::kKey;
+  std::string header;  // kHeader: its name
+};
+inline constexpr int kMaxIncludedHeaders = 32;
 
 // How the Kafka key of a FORMAT UPSERT table is read.
 enum class KeyFormat : uint8_t { kText, kJson };
@@ -39,16 +70,19 @@ struct SourcePlan {
   std::string name;
   bool is_table = false;
   std::string topic;
+  // Fields of the value, and behind them one for each of `included`.
   std::vector<Column> columns;
+  std::vector<Included> included;
   // Positions in `columns`; tables only. One column with KeyFormat::kText, any
   // number with kJson (an object).
   std::vector<int> primary_key;
   KeyFormat key_format = KeyFormat::kText;
   std::optional<WatermarkPlan> watermark;
-  Format format = Format::kJson;
-  std::string proto_message;  // full name; kProtobuf
-  std::string proto_file;     // a .proto or a FileDescriptorSet (.desc, .pb)
-  std::string key_column;     // `key`, empty if not given; for planning only
+  // One, or JSON and a binary one, in this order: of a topic that is being
+  // migrated. A record that begins with byte 0 is framed; else, if both are
+  // bare, JSON begins with '{'.
+  std::vector<Encoding> encodings = {Encoding()};
+  std::string key_column;  // `key`, empty if not given; for planning only
   std::string dead_letter_topic;  // empty: none
   // A partition that is at its end for so long no longer holds the watermark.
   int64_t idle_timeout_ms = kDefaultIdleTimeoutMs;
@@ -59,6 +93,16 @@ struct SourcePlan {
   // Every WITH option as written, defaults not filled in.
   std::map<std::string, std::string> options;
   std::string definition;  // the statement's text, without the semicolon
+
+  // How many columns are fields of the value.
+  size_t value_columns() const { return columns.size() - included.size(); }
+  // Null if the topic is not written so.
+  const Encoding* FindEncoding(Format format) const {
+    for (const Encoding& encoding : encodings) {
+      if (encoding.format == format) return &encoding;
+    }
+    return nullptr;
+  }
 };
 
 enum class AggregateKind : uint8_t {
@@ -194,6 +238,9 @@ struct ViewPlan {
   // those of its source and table, comments and spacing removed. Two plans
   // with equal text fold to equal rows.
   std::string canonical;
+  // The canonical texts without one of a source's two encodings: rows made
+  // under such a definition are this one's as well.
+  std::vector<std::string> canonical_before;
   // Which source columns anything above reads (the rest is not decoded); size
   // of the source's columns. The watermark column is always in it.
   std::vector<bool> used_columns;

@@ -104,15 +104,33 @@ struct WatermarkDef {
   size_t bound_end_token = 0;
 };
 
+// `ENCODE name [(…)]`, or what follows OR.
+struct EncodeDef {
+  Name name;  // "json", "protobuf", "avro"
+  std::vector<Option> options;
+};
+
+// `INCLUDE what ['header'] [AS name]`
+struct IncludeDef {
+  Metadata what = Metadata::kKey;
+  std::string header;
+  Name name;  // the default's span is that of `what`
+  size_t first_token = 0;
+  size_t end_token = 0;
+};
+
 struct SourceDef {
   bool is_table = false;
   std::vector<ColumnDef> columns;
   std::vector<Name> primary_key;  // table level
   std::optional<Span> primary_key_span;
   std::optional<WatermarkDef> watermark;
+  std::vector<IncludeDef> includes;
   std::optional<Name> format;  // "plain", "upsert"
-  std::optional<Name> encode;  // "json", "protobuf"
-  std::vector<Option> encode_options;
+  std::vector<EncodeDef> encodes;
+  // The tokens behind ENCODE, up to KEY or the end; empty if there are none.
+  size_t encode_first_token = 0;
+  size_t encode_end_token = 0;
   std::optional<Name> key_encode;  // "text", "json"
 };
 

@@ -1,11 +1,10 @@
-// WITH (…), FORMAT … ENCODE … and KEY ENCODE.
+// WITH (…).
 #include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "base/suggest.h"
 #include "views/sql/binder.h"
 #include "views/sql/literals.h"
 
@@ -17,7 +16,7 @@ enum Where : int { kSource = 1, kTable = 2, kView = 4 };
 struct KnownOption {
   absl::string_view name;
   int where;
-  bool later = false;  // known, but not supported yet
+  absl::string_view elsewhere = "";  // known, and does not belong in WITH
 };
 
 constexpr KnownOption kOptions[] = {
@@ -30,8 +29,9 @@ constexpr KnownOption kOptions[] = {
     {"pipeline", kView},
     {"retention", kView},
     {"allowed.lateness", kView},
-    {"schema.registry", kSource | kTable, true},
-    {"connector", kSource | kTable, true},
+    {"schema.registry", kSource | kTable,
+     "write it behind ENCODE …: PROTOBUF (schema.registry = 'http://…')"},
+    {"connector", kSource | kTable, "every source is a Kafka topic"},
 };
 
 absl::string_view WhereName(int where) {
@@ -75,9 +75,10 @@ bool Binder::CheckOption(const Statement& statement, const Option& option) {
   for (const KnownOption& known : kOptions) {
     if (known.name == option.key.text) {
       std::string quoted = absl::StrCat("option \"", known.name, "\"");
-      if (known.later) {
+      if (!known.elsewhere.empty()) {
         reporter_->Error(option.key.span,
-                         absl::StrCat("not supported yet: the ", quoted));
+                         absl::StrCat(quoted, " does not belong in WITH"),
+                         std::string(known.elsewhere));
         return false;
       }
       if ((known.where & here) != 0) return true;
@@ -88,7 +89,7 @@ bool Binder::CheckOption(const Statement& statement, const Option& option) {
               : absl::StrCat("it belongs to ", WhereName(known.where)));
       return false;
     }
-    if ((known.where & here) != 0 && !known.later) {
+    if ((known.where & here) != 0 && known.elsewhere.empty()) {
       names.push_back(std::string(known.name));
     }
   }
@@ -206,119 +207,6 @@ void Binder::SetViewOption(const Option& option, ViewPlan* plan) {
   reporter_->Error(option.value.span,
                    absl::StrCat("not a pipeline name: '", plan->pipeline, "'"),
                    "a pipeline's name has letters, digits, '.', '_' and '-'");
-}
-
-void Binder::BindFormat(const Statement& statement, SourcePlan* plan) {
-  const SourceDef& source = *statement.source;
-  if (!source.format.has_value()) return;
-  const Name& format = *source.format;
-  std::string right = source.is_table ? "upsert" : "plain";
-  if (format.text != right) {
-    bool other = format.text == "plain" || format.text == "upsert";
-    std::string upper = absl::AsciiStrToUpper(format.text);
-    reporter_->Error(
-        format.span,
-        other ? absl::StrCat("FORMAT ", upper, " does not go with ",
-                             source.is_table ? "CREATE TABLE" : "CREATE SOURCE")
-              : absl::StrCat("not supported: FORMAT ", upper),
-        other && !source.is_table
-            ? "a topic of current values is CREATE TABLE … FORMAT UPSERT"
-            : absl::StrCat("write FORMAT ", absl::AsciiStrToUpper(right)));
-  }
-  if (!source.encode.has_value()) return;
-  const Name& encode = *source.encode;
-  if (encode.text == "json") {
-    plan->format = Format::kJson;
-    if (!source.encode_options.empty()) {
-      reporter_->Error(source.encode_options[0].key.span,
-                       "ENCODE JSON has no options");
-    }
-  } else if (encode.text == "protobuf") {
-    plan->format = Format::kProtobuf;
-    BindProtobuf(statement, plan);
-  } else {
-    bool later = encode.text == "avro" || encode.text == "csv" ||
-                 encode.text == "bytes" || encode.text == "parquet";
-    std::string near = Nearest(encode.text, {"json", "protobuf"});
-    reporter_->Error(
-        encode.span,
-        absl::StrCat(later ? "not supported yet: ENCODE " : "unknown ENCODE ",
-                     absl::AsciiStrToUpper(encode.text)),
-        later || near.empty()
-            ? "there are JSON and PROTOBUF"
-            : absl::StrCat("did you mean ", absl::AsciiStrToUpper(near), "?"));
-  }
-}
-
-void Binder::BindProtobuf(const Statement& statement, SourcePlan* plan) {
-  const SourceDef& source = *statement.source;
-  bool refused = statement.broken;
-  for (const Option& option : source.encode_options) {
-    const std::string& key = option.key.text;
-    std::string* field = key == "message" ? &plan->proto_message
-                         : key == "file"  ? &plan->proto_file
-                                          : nullptr;
-    if (field == nullptr) {
-      refused = true;
-      bool later = key == "schema.registry" || key == "location" ||
-                   key == "schema.location";
-      reporter_->Error(
-          option.key.span,
-          absl::StrCat(
-              later ? "not supported yet: the option \"" : "unknown option \"",
-              key, "\""),
-          later ? "write file = 'x.proto'"
-                : SuggestName(key, {"message", "file"}, "the options are"));
-    } else if (!field->empty()) {
-      reporter_->Error(option.key.span,
-                       absl::StrCat("option \"", key, "\" is given twice"));
-    } else if (option.value.text.empty()) {
-      reporter_->Error(option.value.span,
-                       absl::StrCat("option \"", key, "\" is empty"));
-    } else {
-      *field = option.value.text;
-    }
-  }
-  // One that was refused may stand for the one that is missing.
-  if (refused) return;
-  for (absl::string_view key : {"message", "file"}) {
-    if (FindOption(source.encode_options, key) != nullptr) continue;
-    reporter_->Error(
-        source.encode->span,
-        absl::StrCat("ENCODE PROTOBUF needs the option \"", key, "\""),
-        "write PROTOBUF (message = 'pkg.Message', file = "
-        "'x.proto')");
-  }
-}
-
-void Binder::BindKeyFormat(const Statement& statement, SourcePlan* plan) {
-  const SourceDef& source = *statement.source;
-  bool composite = plan->primary_key.size() > 1;
-  if (!source.key_encode.has_value()) {
-    if (composite && !statement.broken) {
-      reporter_->Error(statement.name.span,
-                       absl::StrCat("the key of \"", plan->name,
-                                    "\" has several columns, and is read as "
-                                    "text"),
-                       "write KEY ENCODE JSON after ENCODE …");
-    }
-    return;
-  }
-  const Name& encode = *source.key_encode;
-  if (!source.is_table) {
-    reporter_->Error(encode.span, "KEY ENCODE belongs to CREATE TABLE",
-                     "a source's Kafka key is not read");
-  } else if (encode.text == "json") {
-    plan->key_format = KeyFormat::kJson;
-  } else if (encode.text != "text") {
-    reporter_->Error(encode.span,
-                     absl::StrCat("not supported: KEY ENCODE ",
-                                  absl::AsciiStrToUpper(encode.text)),
-                     "there are TEXT and JSON");
-  } else if (composite) {
-    reporter_->Error(encode.span, "KEY ENCODE TEXT takes a key of one column",
-                     "write KEY ENCODE JSON");
-  }
 }
 
 }  // namespace tidegate::sql

@@ -8,6 +8,35 @@
 #include "views/sql/literals.h"
 
 namespace tidegate::sql {
+namespace {
+
+Type IncludedType(Metadata what) {
+  switch (what) {
+    case Metadata::kKey:
+    case Metadata::kHeader:
+      return Type::kVarchar;
+    case Metadata::kTimestamp:
+      return Type::kTimestamptz;
+    case Metadata::kPartition:
+      return Type::kInt;
+    case Metadata::kOffset:
+      return Type::kBigint;
+  }
+  return Type::kVarchar;
+}
+
+}  // namespace
+
+std::vector<Column> ColumnsOf(const SourceDef& source) {
+  std::vector<Column> columns;
+  for (const ColumnDef& column : source.columns) {
+    columns.push_back(Column{column.name.text, column.type});
+  }
+  for (const IncludeDef& include : source.includes) {
+    columns.push_back(Column{include.name.text, IncludedType(include.what)});
+  }
+  return columns;
+}
 
 SourcePlan Binder::BindSource(const Statement& statement) {
   SourcePlan plan;
@@ -47,11 +76,50 @@ void Binder::BindColumns(const Statement& statement, SourcePlan* plan) {
     reporter_->Error(statement.name.span,
                      absl::StrCat("\"", plan->name, "\" has no columns"));
   }
+  BindIncludes(statement, plan);
   if (plan->columns.size() > kMaxColumns) {
     reporter_->Error(statement.name.span,
                      absl::StrCat("\"", plan->name, "\" has more than ",
                                   kMaxColumns, " columns"));
   }
+}
+
+void Binder::BindIncludes(const Statement& statement, SourcePlan* plan) {
+  int headers = 0;
+  for (const IncludeDef& include : statement.source->includes) {
+    for (const Column& column : plan->columns) {
+      if (column.name != include.name.text) continue;
+      reporter_->Error(
+          include.name.span,
+          absl::StrCat("column \"", include.name.text, "\" is already defined"),
+          "give it another name with AS");
+    }
+    if (plan->is_table) CheckPlainName(include.name, "column", reporter_);
+    if (include.what == Metadata::kHeader &&
+        ++headers == kMaxIncludedHeaders + 1) {
+      reporter_->Error(include.name.span,
+                       absl::StrCat("\"", plan->name, "\" includes more than ",
+                                    kMaxIncludedHeaders, " headers"));
+    }
+    plan->columns.push_back(
+        Column{include.name.text, IncludedType(include.what)});
+    plan->included.push_back(Included{include.what, include.header});
+  }
+}
+
+// The key of a table is the Kafka key: other metadata is none.
+void Binder::CheckKeyColumn(const SourcePlan& plan, int column,
+                            const Name& name) {
+  const size_t at = static_cast<size_t>(column);
+  if (at < plan.value_columns() ||
+      plan.included[at - plan.value_columns()].what == Metadata::kKey) {
+    return;
+  }
+  reporter_->Error(
+      name.span,
+      absl::StrCat("column \"", name.text, "\" is no part of the Kafka key"),
+      "the PRIMARY KEY of a table is the Kafka key: a field that equals it, or "
+      "INCLUDE KEY");
 }
 
 int Binder::FindColumn(const Statement& statement, const SourcePlan& plan,
@@ -105,7 +173,9 @@ void Binder::BindPrimaryKey(const Statement& statement, SourcePlan* plan) {
       reporter_->Error(name.span, absl::StrCat("column \"", name.text,
                                                "\" is in the key twice"));
     }
-    if (column >= 0) plan->primary_key.push_back(column);
+    if (column < 0) continue;
+    CheckKeyColumn(*plan, column, name);
+    plan->primary_key.push_back(column);
   }
 }
 

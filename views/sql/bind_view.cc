@@ -128,9 +128,7 @@ Relation ViewBinder::MakeRelation(const Statement& source, const Name& alias,
   relation.alias = alias.text;
   relation.first = first;
   relation.broken = source.broken;
-  for (const ColumnDef& column : source.source->columns) {
-    relation.columns.push_back(Column{column.name.text, column.type});
-  }
+  relation.columns = ColumnsOf(*source.source);
   return relation;
 }
 
@@ -142,7 +140,7 @@ bool ViewBinder::BindFrom(ViewPlan* plan) {
     if (table_ == nullptr) return false;
   }
   if (source_ == nullptr) return false;
-  source_columns_ = static_cast<int>(source_->source->columns.size());
+  source_columns_ = static_cast<int>(ColumnsOf(*source_->source).size());
   plan->source = catalog_.positions->at(source_->name.text);
   std::vector<Relation> relations;
   relations.push_back(MakeRelation(*source_, view_.from_alias, 0));
@@ -154,7 +152,7 @@ bool ViewBinder::BindFrom(ViewPlan* plan) {
                        "give one of them another name with AS");
       return false;
     }
-    table_columns_ = static_cast<int>(table_->source->columns.size());
+    table_columns_ = static_cast<int>(ColumnsOf(*table_->source).size());
     relations.push_back(
         MakeRelation(*table_, view_.join->alias, source_columns_));
   } else if (broken_) {
@@ -339,6 +337,16 @@ void ViewBinder::BindDeclaredKey(ViewPlan* plan) {
   }
 }
 
+// True of a column that INCLUDE gave its source.
+bool ViewBinder::IsIncluded(const ViewPlan& plan, const Output& output) const {
+  if (output.value == nullptr || output.value->kind != TypedKind::kColumn) {
+    return false;
+  }
+  const SourcePlan& source = (*catalog_.sources)[plan.source];
+  const size_t index = static_cast<size_t>(output.value->index);
+  return index >= source.value_columns() && index < source.columns.size();
+}
+
 // The key of a view without one: where the event lies in Kafka.
 void ViewBinder::AddPlace(ViewPlan* plan) {
   const Column kPlace[] = {{"kafka_partition", Type::kInt},
@@ -353,7 +361,9 @@ void ViewBinder::AddPlace(ViewPlan* plan) {
           absl::StrCat("output column \"", outputs_[i].name,
                        "\" has the name of a key column that a view without "
                        "PRIMARY KEY gets"),
-          "rename it with AS");
+          IsIncluded(*plan, outputs_[i])
+              ? "leave it out, or give it another name with AS"
+              : "rename it with AS");
     }
     auto value = std::make_unique<Typed>();
     value->kind = TypedKind::kColumn;

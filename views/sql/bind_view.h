@@ -58,6 +58,7 @@ class ViewBinder {
   void FinishOutputs(ViewPlan* plan);
   void BindDeclaredKey(ViewPlan* plan);
   void AddPlace(ViewPlan* plan);
+  bool IsIncluded(const ViewPlan& plan, const Output& output) const;
   void MarkUsedColumns(ViewPlan* plan) const;
   bool EmitInto(const Typed& typed, Expr* expr);
 

@@ -8,6 +8,25 @@
 #include "views/sql/literals.h"
 
 namespace tidegate::sql {
+namespace {
+
+// Adds a line to the canonical text, and each of its variants to each of the
+// earlier definitions' texts. The first of `lines` is the line itself.
+void AddCanonical(const std::vector<std::string>& lines, ViewPlan* plan) {
+  std::vector<std::string> before = std::move(plan->canonical_before);
+  before.insert(before.begin(), std::move(plan->canonical));
+  std::vector<std::string> texts;
+  for (const std::string& text : before) {
+    for (const std::string& line : lines) {
+      texts.push_back(text.empty() ? line : absl::StrCat(text, "\n", line));
+    }
+  }
+  plan->canonical = std::move(texts.front());
+  texts.erase(texts.begin());
+  plan->canonical_before = std::move(texts);
+}
+
+}  // namespace
 
 bool CheckPlainName(const Name& name, absl::string_view what,
                     Reporter* reporter) {
@@ -121,7 +140,8 @@ ViewPlan Binder::ServeTable(const Statement& statement, int source) {
   plan.key_columns = table.primary_key;
   plan.options = table.options;
   plan.definition = table.definition;
-  plan.canonical = CanonicalText(tokens_, statement, WatermarkText::kColumn);
+  AddCanonical(CanonicalTexts(tokens_, statement, WatermarkText::kColumn),
+               &plan);
   plan.used_columns.assign(table.columns.size(), true);
   return plan;
 }
@@ -137,22 +157,23 @@ ViewPlan Binder::BindView(const Statement& statement) {
   // leave.
   const bool by_watermark =
       plan.window.has_value() || plan.ordered || plan.retention_us.has_value();
-  plan.canonical = CanonicalText(tokens_, statement, WatermarkText::kColumn);
+  AddCanonical(CanonicalTexts(tokens_, statement, WatermarkText::kColumn),
+               &plan);
   auto source = names_.find(statement.view->from.text);
   if (source != names_.end() && source->second->source.has_value() &&
-      plan.used_columns.size() == source->second->source->columns.size()) {
-    absl::StrAppend(&plan.canonical, "\n",
-                    CanonicalText(tokens_, *source->second,
-                                  by_watermark ? WatermarkText::kBound
-                                               : WatermarkText::kColumn,
-                                  plan.used_columns));
+      plan.used_columns.size() == ColumnsOf(*source->second->source).size()) {
+    AddCanonical(CanonicalTexts(tokens_, *source->second,
+                                by_watermark ? WatermarkText::kBound
+                                             : WatermarkText::kColumn,
+                                plan.used_columns),
+                 &plan);
   }
   if (plan.join.has_value()) {
-    absl::StrAppend(
-        &plan.canonical, "\n",
-        CanonicalText(tokens_, *names_.at(statement.view->join->table.text),
-                      plan.join->event_time ? WatermarkText::kBound
-                                            : WatermarkText::kColumn));
+    AddCanonical(
+        CanonicalTexts(tokens_, *names_.at(statement.view->join->table.text),
+                       plan.join->event_time ? WatermarkText::kBound
+                                             : WatermarkText::kColumn),
+        &plan);
   }
   return plan;
 }

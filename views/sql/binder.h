@@ -47,8 +47,10 @@ class Binder {
   // bind_source.cc
   SourcePlan BindSource(const Statement& statement);
   void BindColumns(const Statement& statement, SourcePlan* plan);
+  void BindIncludes(const Statement& statement, SourcePlan* plan);
   void BindPrimaryKey(const Statement& statement, SourcePlan* plan);
   void BindWatermark(const Statement& statement, SourcePlan* plan);
+  void CheckKeyColumn(const SourcePlan& plan, int column, const Name& name);
   int FindColumn(const Statement& statement, const SourcePlan& plan,
                  const Name& name);
 
@@ -61,9 +63,17 @@ class Binder {
   std::optional<int64_t> Duration(const Option& option);
   void BindViewOptions(const Statement& statement, ViewPlan* plan);
   void SetViewOption(const Option& option, ViewPlan* plan);
+
+  // bind_format.cc
   void BindFormat(const Statement& statement, SourcePlan* plan);
+  void BindFormatName(const SourceDef& source);
+  std::optional<Encoding> BindEncoding(const EncodeDef& encode, bool broken);
+  bool BindEncodeOptions(const EncodeDef& encode, Encoding* encoding);
+  void CheckEncoding(const EncodeDef& encode, const Encoding& encoding);
+  void CheckPair(const SourceDef& source,
+                 const std::vector<Encoding>& encodings);
   void BindKeyFormat(const Statement& statement, SourcePlan* plan);
-  void BindProtobuf(const Statement& statement, SourcePlan* plan);
+  void CheckJsonKey(const Name& encode, const SourcePlan& plan);
 
   ViewPlan ServeTable(const Statement& statement, int source);
   ViewPlan BindView(const Statement& statement);
@@ -79,6 +89,9 @@ class Binder {
   // Positions in plans_.sources.
   absl::flat_hash_map<std::string, int> sources_;
 };
+
+// All of them, those of INCLUDE behind the others.
+std::vector<Column> ColumnsOf(const SourceDef& source);
 
 // Null if it is not given.
 const Option* FindOption(const std::vector<Option>& options,

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "views/sql/binder.h"
 
 namespace tidegate::sql {
 namespace {
@@ -33,6 +34,50 @@ std::vector<std::string> CanonicalOptions(const Statement& statement) {
   }
   parts.push_back(")");
   return parts;
+}
+
+// Of ENCODE name (…): the options in one order, and of a registry only that it
+// is there (JSON reads the same rows without).
+std::string CanonicalEncoding(const EncodeDef& encode) {
+  std::string options;
+  for (absl::string_view key : {"message", "file", "schema.registry"}) {
+    const Option* const option = FindOption(encode.options, key);
+    if (option == nullptr || encode.name.text == "json") continue;
+    absl::StrAppend(&options, options.empty() ? "" : " , ", key);
+    if (key == "schema.registry") continue;
+    absl::StrAppend(&options, " = ",
+                    CanonicalToken(Token{TokenKind::kString, option->value.span,
+                                         option->value.text}));
+  }
+  return options.empty() ? encode.name.text
+                         : absl::StrCat(encode.name.text, " ( ", options, " )");
+}
+
+// JSON first; `only` is one by itself, -1 all of them.
+std::string CanonicalEncodings(const std::vector<EncodeDef>& encodes,
+                               int only) {
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < encodes.size(); ++i) {
+    if (only >= 0 && static_cast<size_t>(only) != i) continue;
+    texts.insert(encodes[i].name.text == "json" ? texts.begin() : texts.end(),
+                 CanonicalEncoding(encodes[i]));
+  }
+  return absl::StrJoin(texts, " or ");
+}
+
+// Of an INCLUDE that is used, with the column's name.
+std::string CanonicalInclude(absl::Span<const Token> tokens,
+                             const IncludeDef& include) {
+  std::string text = absl::StrCat(
+      "include ", CanonicalToken(tokens[include.first_token + 1]), " ");
+  if (!include.header.empty()) {
+    absl::StrAppend(&text, CanonicalToken(tokens[include.first_token + 2]),
+                    " ");
+  }
+  return absl::StrCat(
+      text, "as ",
+      CanonicalToken(
+          Token{TokenKind::kQuotedName, include.name.span, include.name.text}));
 }
 
 // Past the column definition at `at` and its comma, if it is not used; else
@@ -64,11 +109,32 @@ size_t SkipClause(const Statement& statement, WatermarkText text, size_t at) {
   return skip ? watermark->bound_end_token : at;
 }
 
-}  // namespace
+// What stands for the part of a source at `at`; moves `at` past it. False if
+// the tokens themselves do.
+bool TakeSourcePart(absl::Span<const Token> tokens, const Statement& statement,
+                    const std::vector<bool>& used, int encoding, size_t* at,
+                    std::vector<std::string>* parts) {
+  if (!statement.source.has_value()) return false;
+  const SourceDef& source = *statement.source;
+  for (size_t i = 0; i < source.includes.size(); ++i) {
+    const IncludeDef& include = source.includes[i];
+    if (include.first_token != *at) continue;
+    if (used.empty() || used[source.columns.size() + i]) {
+      parts->push_back(CanonicalInclude(tokens, include));
+    }
+    *at = include.end_token;
+    return true;
+  }
+  if (*at != source.encode_first_token || source.encodes.empty()) return false;
+  parts->push_back(CanonicalEncodings(source.encodes, encoding));
+  *at = source.encode_end_token;
+  return true;
+}
 
-std::string CanonicalText(absl::Span<const Token> tokens,
-                          const Statement& statement, WatermarkText watermark,
-                          const std::vector<bool>& used) {
+// With the source's encoding number `encoding` alone; -1: with all.
+std::string Canonical(absl::Span<const Token> tokens,
+                      const Statement& statement, WatermarkText watermark,
+                      const std::vector<bool>& used, int encoding) {
   std::vector<std::string> parts;
   size_t at = statement.first_token;
   while (at < statement.end_token) {
@@ -78,6 +144,9 @@ std::string CanonicalText(absl::Span<const Token> tokens,
         parts.push_back(std::move(part));
       }
       at = statement.with_end_token;
+      continue;
+    }
+    if (TakeSourcePart(tokens, statement, used, encoding, &at, &parts)) {
       continue;
     }
     size_t next = SkipUnusedColumn(tokens, statement, used, at);
@@ -94,6 +163,29 @@ std::string CanonicalText(absl::Span<const Token> tokens,
     parts.push_back(CanonicalToken(tokens[at++]));
   }
   return absl::StrJoin(parts, " ");
+}
+
+}  // namespace
+
+std::string CanonicalText(absl::Span<const Token> tokens,
+                          const Statement& statement, WatermarkText watermark,
+                          const std::vector<bool>& used) {
+  return Canonical(tokens, statement, watermark, used, -1);
+}
+
+std::vector<std::string> CanonicalTexts(absl::Span<const Token> tokens,
+                                        const Statement& statement,
+                                        WatermarkText watermark,
+                                        const std::vector<bool>& used) {
+  std::vector<std::string> texts = {
+      CanonicalText(tokens, statement, watermark, used)};
+  if (!statement.source.has_value()) return texts;
+  const size_t encodings = statement.source->encodes.size();
+  for (size_t i = 0; encodings > 1 && i < encodings; ++i) {
+    texts.push_back(
+        Canonical(tokens, statement, watermark, used, static_cast<int>(i)));
+  }
+  return texts;
 }
 
 std::string CanonicalTokens(absl::Span<const Token> tokens) {

@@ -1,8 +1,10 @@
 #include "views/sql/canonical.h"
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "views/sql/compile.h"
 
@@ -62,6 +64,81 @@ TEST(CanonicalTest, WhatDoesNotChangeRowsDoesNotChangeIt) {
     EXPECT_EQ(Canonical(Replace(kBase, change[0], change[1])), Canonical(kBase))
         << change[1];
   }
+}
+
+constexpr char kIncluding[] = R"sql(
+CREATE SOURCE s (a INT, b VARCHAR)
+  INCLUDE KEY AS k INCLUDE HEADER 'trace-id' INCLUDE OFFSET WITH (topic = 't')
+  FORMAT PLAIN
+  ENCODE PROTOBUF (schema.registry = 'http://a:8081', message = 'm') OR JSON;
+CREATE MATERIALIZED VIEW v AS
+  SELECT k, kafka_header_trace_id AS h, count(a) FROM s GROUP BY k, 2;
+)sql";
+
+TEST(CanonicalTest, TextOfMetadataAndEncodings) {
+  EXPECT_EQ(Canonical(kIncluding),
+            "create materialized view v as select k , kafka_header_trace_id as "
+            "h , count ( a ) from s group by k , 2\n"
+            "create source s ( a int ) include key as k include header "
+            "'trace-id' as kafka_header_trace_id with ( topic = 't' ) format "
+            "plain encode json or protobuf ( message = 'm' , schema.registry "
+            ")");
+  const char* const kSame[][2] = {
+      {"http://a:8081", "https://b"},
+      {"INCLUDE HEADER 'trace-id'",
+       "INCLUDE HEADER 'trace-id' AS \"kafka_header_trace_id\""},
+      {"INCLUDE OFFSET", "INCLUDE TIMESTAMP"},
+      {"INCLUDE OFFSET", ""},
+      {"OR JSON", "OR JSON (schema.registry = 'http://a:8081')"},
+      {"PROTOBUF (schema.registry = 'http://a:8081', message = 'm') OR JSON",
+       "JSON OR PROTOBUF (message = 'm', schema.registry = 'http://c')"},
+  };
+  for (const auto& change : kSame) {
+    EXPECT_EQ(Canonical(Replace(kIncluding, change[0], change[1])),
+              Canonical(kIncluding))
+        << change[1];
+  }
+  const char* const kOther[][2] = {
+      {"'trace-id'", "'trace' AS kafka_header_trace_id"},
+      {"KEY AS k", "HEADER 'k' AS k"},
+      {"message = 'm'", "message = 'n'"},
+      {"(schema.registry = 'http://a:8081', message = 'm')",
+       "(file = 'm.proto', message = 'm')"},
+  };
+  for (const auto& change : kOther) {
+    EXPECT_NE(Canonical(Replace(kIncluding, change[0], change[1])),
+              Canonical(kIncluding))
+        << change[1];
+  }
+}
+
+// What was folded under fewer encodings is gone on with.
+TEST(CanonicalTest, TextsWithFewerEncodings) {
+  const auto before = [](const std::string& text) {
+    CompileResult result = CompileViews(text);
+    EXPECT_EQ(FormatDiagnostics("v.sql", text, result.diagnostics), "");
+    return result.plans.views.empty()
+               ? std::vector<std::string>()
+               : result.plans.views.back().canonical_before;
+  };
+  EXPECT_TRUE(before(kBase).empty());
+  const std::string json =
+      "ENCODE PROTOBUF (schema.registry = "
+      "'http://a:8081', message = 'm') OR JSON";
+  EXPECT_THAT(before(kIncluding),
+              testing::UnorderedElementsAre(
+                  Canonical(Replace(kIncluding, json, "ENCODE JSON")),
+                  Canonical(Replace(kIncluding, " OR JSON", ""))));
+  // With the table's two, three times three less what it is itself.
+  const std::string both = " OR AVRO (schema.registry = 'http://r')";
+  const std::string one =
+      Replace(kBase, "PLAIN ENCODE JSON", "PLAIN ENCODE JSON" + both);
+  const std::string two =
+      Replace(one, "UPSERT ENCODE JSON", "UPSERT ENCODE JSON" + both);
+  EXPECT_EQ(before(one).size(), 2u);
+  EXPECT_EQ(before(two).size(), 8u);
+  EXPECT_THAT(before(two),
+              testing::IsSupersetOf({Canonical(kBase), Canonical(one)}));
 }
 
 TEST(CanonicalTest, WhatChangesRowsChangesIt) {

@@ -63,15 +63,73 @@ TEST(CompileTest, Sources) {
   ASSERT_TRUE(orders.watermark.has_value());
   EXPECT_EQ(orders.watermark->column, 6);
   EXPECT_EQ(orders.watermark->bound_us, 2'000'000);
-  EXPECT_EQ(orders.format, Format::kProtobuf);
-  EXPECT_EQ(orders.proto_message, "shop.Order");
-  EXPECT_EQ(orders.proto_file, "x.proto");
+  ASSERT_EQ(orders.encodings.size(), 1u);
+  EXPECT_EQ(orders.encodings[0].format, Format::kProtobuf);
+  EXPECT_EQ(orders.encodings[0].proto_message, "shop.Order");
+  EXPECT_EQ(orders.encodings[0].proto_file, "x.proto");
   EXPECT_EQ(orders.key_column, "driver_id");
   EXPECT_EQ(orders.dead_letter_topic, "orders.dlq");
   EXPECT_EQ(orders.idle_timeout_ms, 5000);
   EXPECT_EQ(orders.options.size(), 4u);
   EXPECT_EQ(orders.definition.substr(0, 20), "CREATE SOURCE orders");
   EXPECT_EQ(orders.definition.back(), ')');
+}
+
+TEST(CompileTest, Encodings) {
+  const auto encodings = [](const std::string& encode) {
+    PlanSet plans = Compile(absl::StrCat(
+        "CREATE SOURCE e (x INT) WITH (topic = 'e') FORMAT PLAIN ENCODE ",
+        encode, ";"));
+    std::vector<std::string> out;
+    for (const Encoding& e : plans.sources.back().encodings) {
+      out.push_back(absl::StrCat(static_cast<int>(e.format), "|",
+                                 e.proto_message, "|", e.proto_file, "|",
+                                 e.schema_file, "|", e.schema_registry));
+    }
+    return out;
+  };
+  EXPECT_THAT(encodings("JSON"), ElementsAre("0||||"));
+  EXPECT_THAT(encodings("JSON (schema.registry = 'http://r:8081/x')"),
+              ElementsAre("0||||http://r:8081/x"));
+  EXPECT_THAT(encodings("PROTOBUF (schema.registry = 'https://r')"),
+              ElementsAre("1||||https://r"));
+  EXPECT_THAT(encodings("AVRO (file = 'a.avsc')"), ElementsAre("2|||a.avsc|"));
+  // JSON comes first, however it is written.
+  EXPECT_THAT(encodings("PROTOBUF (message = 'a.M', file = 'm.proto') OR JSON"),
+              ElementsAre("0||||", "1|a.M|m.proto||"));
+  EXPECT_THAT(encodings("JSON OR AVRO (schema.registry = 'http://r')"),
+              ElementsAre("0||||", "2||||http://r"));
+}
+
+TEST(CompileTest, Metadata) {
+  PlanSet plans = Compile(R"sql(
+CREATE SOURCE m (x INT, WATERMARK FOR at AS at - INTERVAL '1' SECOND)
+  INCLUDE KEY INCLUDE TIMESTAMP AS at INCLUDE PARTITION INCLUDE OFFSET
+  INCLUDE HEADER 'Trace-Id' INCLUDE HEADER 'b' AS b
+  WITH (topic = 'm') FORMAT PLAIN ENCODE JSON;
+CREATE TABLE u (x INT, PRIMARY KEY (k)) INCLUDE KEY AS k
+  WITH (topic = 'u') FORMAT UPSERT ENCODE JSON;
+CREATE MATERIALIZED VIEW v AS SELECT kafka_key, max(kafka_offset) AS last
+  FROM m WHERE b <> 'x' GROUP BY kafka_key;)sql");
+  const SourcePlan& m = plans.sources[3];
+  std::vector<std::string> columns;
+  for (const Column& c : m.columns) {
+    columns.push_back(absl::StrCat(c.name, " ", TypeName(c.type)));
+  }
+  EXPECT_THAT(columns,
+              ElementsAre("x INT", "kafka_key VARCHAR", "at TIMESTAMPTZ",
+                          "kafka_partition INT", "kafka_offset BIGINT",
+                          "kafka_header_trace_id VARCHAR", "b VARCHAR"));
+  EXPECT_EQ(m.value_columns(), 1u);
+  ASSERT_EQ(m.included.size(), 6u);
+  EXPECT_EQ(m.included[0].what, Metadata::kKey);
+  EXPECT_EQ(m.included[4].what, Metadata::kHeader);
+  EXPECT_EQ(m.included[4].header, "Trace-Id");
+  ASSERT_TRUE(m.watermark.has_value());
+  EXPECT_EQ(m.watermark->column, 2);
+  EXPECT_THAT(plans.sources[4].primary_key, ElementsAre(1));
+  EXPECT_THAT(plans.views.back().used_columns,
+              ElementsAre(false, true, true, false, true, false, true));
 }
 
 TEST(CompileTest, TablesAreServed) {

@@ -75,12 +75,11 @@ TEST_P(GoldenTest, ErrorsAreExactly) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GoldenTest,
-                         testing::Values("errors_function.txt",
-                                         "errors_syntax.txt",
-                                         "errors_source.txt", "errors_view.txt",
-                                         "errors_window.txt",
-                                         "errors_event_time.txt"));
+INSTANTIATE_TEST_SUITE_P(
+    All, GoldenTest,
+    testing::Values("errors_function.txt", "errors_syntax.txt",
+                    "errors_source.txt", "errors_format.txt", "errors_view.txt",
+                    "errors_window.txt", "errors_event_time.txt"));
 
 TEST(PreludeTest, IsGood) {
   CompileResult result = CompileViews(kPrelude);

@@ -6,6 +6,12 @@
 #include "views/sql/parser.h"
 
 namespace tidegate::sql {
+namespace {
+
+constexpr absl::string_view kIncludePlace =
+    "INCLUDE stands behind the columns, before WITH";
+
+}  // namespace
 
 bool Parser::ParseSource(Statement* statement) {
   const Token& first = Peek();
@@ -20,9 +26,7 @@ bool Parser::ParseSource(Statement* statement) {
     return false;
   }
   if (!ParseColumns(statement)) return false;
-  if (AtWord("include")) {
-    return RefuseYet(Peek().span, "INCLUDE");
-  }
+  if (!ParseIncludes(&*statement->source)) return false;
   if (!ParseWith(statement)) return false;
   return ParseFormat(statement);
 }
@@ -129,7 +133,7 @@ bool Parser::ParseWatermark(SourceDef* source) {
 
 bool Parser::ParseFormat(Statement* statement) {
   SourceDef& source = *statement->source;
-  if (AtWord("include")) return RefuseYet(Peek().span, "INCLUDE");
+  if (AtWord("include")) return Fail("FORMAT", std::string(kIncludePlace));
   if (AtWord("with")) return Fail("FORMAT", "a statement has one WITH (…)");
   if (!AtWord("format")) {
     return Fail("FORMAT", source.is_table ? "write FORMAT UPSERT ENCODE JSON"
@@ -143,19 +147,37 @@ bool Parser::ParseFormat(Statement* statement) {
     return Fail("ENCODE", "KEY ENCODE … comes last");
   }
   if (!ExpectWord("encode")) return false;
-  Name encode;
-  if (!ExpectName("JSON or PROTOBUF", &encode)) return false;
-  source.encode = std::move(encode);
-  if (AtSymbol("(") &&
-      !ParseOptions(
-          absl::StrCat("ENCODE ", absl::AsciiStrToUpper(source.encode->text)),
-          &source.encode_options)) {
-    return false;
+  source.encode_first_token = at_;
+  const bool ok = ParseEncodes(&source);
+  source.encode_end_token = at_;
+  return ok && ParseKeyEncode(&source);
+}
+
+bool Parser::ParseEncodes(SourceDef* source) {
+  do {
+    // ENCODE JSON OR ENCODE PROTOBUF: what is meant is clear, but one way to
+    // write it is enough.
+    if (AtWord("encode")) {
+      return Fail("an encoding", "write ENCODE once: JSON OR PROTOBUF (…)");
+    }
+    EncodeDef encode;
+    if (!ExpectName("JSON, PROTOBUF or AVRO", &encode.name)) return false;
+    const bool ok =
+        !AtSymbol("(") ||
+        ParseOptions(
+            absl::StrCat("ENCODE ", absl::AsciiStrToUpper(encode.name.text)),
+            &encode.options);
+    source->encodes.push_back(std::move(encode));
+    if (!ok) return false;
+  } while (AcceptWord("or"));
+  if (AtSymbol(",") || AtWord("and")) {
+    return Fail("OR", "two encodings are written JSON OR PROTOBUF (…)");
   }
-  return ParseKeyEncode(&source);
+  return true;
 }
 
 bool Parser::ParseKeyEncode(SourceDef* source) {
+  if (AtWord("include")) return Fail("\";\"", std::string(kIncludePlace));
   if (!AcceptWord("key")) return true;
   Name encode;
   if (!ExpectWord("encode") || !ExpectName("TEXT or JSON", &encode)) {

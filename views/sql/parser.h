@@ -69,7 +69,13 @@ class Parser {
   bool ParseWatermark(SourceDef* source);
   bool ParseColumnConstraints(ColumnDef* column);
   bool ParseFormat(Statement* statement);
+  bool ParseEncodes(SourceDef* source);
   bool ParseKeyEncode(SourceDef* source);
+
+  // parse_include.cc
+  bool ParseIncludes(SourceDef* source);
+  bool ParseInclude(IncludeDef* include);
+  bool RefuseInclude(const Token& what);
 
   // parse_type.cc
   bool ParseType(Type* type);

@@ -44,6 +44,9 @@ CREATE MATERIALIZED VIEW named (PRIMARY KEY (order_id)) AS
     ON o.driver_id = d.driver_id AND d.zone = o.n;
 CREATE TABLE rates (n INT PRIMARY KEY, r INT, at TIMESTAMPTZ, WATERMARK FOR at
   AS at) WITH (topic = 'r', idle.advance = 'off') FORMAT UPSERT ENCODE JSON;
+CREATE SOURCE both (x INT) INCLUDE KEY INCLUDE TIMESTAMP AS t INCLUDE OFFSET
+  INCLUDE HEADER 'h' AS "H" WITH (topic = 'b') FORMAT PLAIN ENCODE JSON
+  OR AVRO (schema.registry = 'http://r:8081');
 CREATE MATERIALIZED VIEW m WITH (retention = '1h', allowed.lateness = '1m') AS
   SELECT w.window_start, window_end AS e, count(*)
   FROM HOP(orders, ts, INTERVAL '1' SECOND, INTERVAL '1' HOUR,
