@@ -19,6 +19,45 @@
 
 namespace tidegate {
 
+// Names and values, in their order; a name may come more than once, and a value
+// may be null.
+using RecordHeaders =
+    std::vector<std::pair<std::string, std::optional<std::string>>>;
+
+// The headers of a record, looked up where they lie. Borrowed, as the record
+// is.
+class HeaderView {
+ public:
+  using Value = std::optional<absl::string_view>;
+  using Sink = absl::FunctionRef<void(absl::string_view name, Value value)>;
+  // How to read a list of headers, of whoever has it.
+  struct Access {
+    // False if there is no header of the name; else its last one.
+    bool (*last)(const void* list, const std::string& name, Value* value);
+    void (*each)(const void* list, Sink sink);
+  };
+  HeaderView() = default;  // none
+  // Borrows both; a null list is none.
+  HeaderView(const void* list, const Access* access)
+      : list_(list), access_(access) {}
+
+  bool empty() const { return list_ == nullptr; }
+  bool Last(const std::string& name, Value* value) const {
+    return list_ != nullptr && access_->last(list_, name, value);
+  }
+  void ForEach(Sink sink) const {
+    if (list_ != nullptr) access_->each(list_, sink);
+  }
+
+ private:
+  const void* list_ = nullptr;
+  const Access* access_ = nullptr;
+};
+
+// Borrows `headers`.
+HeaderView ViewOf(const RecordHeaders& headers);
+RecordHeaders CopyOf(const HeaderView& headers);
+
 // Borrowed from the reader until the next Poll.
 struct RawRecord {
   int topic = 0;  // index into the reader's topics
@@ -34,6 +73,8 @@ struct RawRecord {
   bool is_replay = false;
   absl::string_view replay_views;
   absl::string_view replay_origin;
+  // All of them, those two too.
+  HeaderView headers;
 };
 
 // Of a dead letter and, for the first, of a record that is sent back: which
@@ -43,6 +84,16 @@ inline constexpr char kReplayViewsHeader[] = "tidegate.replay.views";
 // "topic/partition/offset". A dead letter does not have it, lest a source over
 // a dead-letter topic be taken for one of records that were sent back.
 inline constexpr char kReplayOriginHeader[] = "tidegate.replay.origin";
+// How the names of our own headers begin.
+inline constexpr char kOwnHeaderPrefix[] = "tidegate.";
+
+// Where a record stood first; its own place if it was not sent back.
+// InvalidArgument if the text of kReplayOriginHeader cannot be read.
+struct RecordPlace {
+  PartitionId partition;
+  Offset offset;
+};
+absl::StatusOr<RecordPlace> FirstPlace(const RawRecord& record);
 
 // Fnv1a64 over what identifies a record's content, for PartitionPosition.
 uint64_t RecordHash(const RawRecord& record);
@@ -122,6 +173,7 @@ struct DeadLetter {
   std::string pipeline;
   std::optional<std::string> key;  // whole, as it came
   std::optional<std::string> value;
+  RecordHeaders headers;  // but those of replays
 };
 
 // Runs on the fold thread.

@@ -141,8 +141,9 @@ void Replayer::Produce(ReplayedLetter* one) {
   message.key = one->letter.key;
   message.value = one->letter.value;
   message.timestamp_ms = one->letter.timestamp_ms;
-  message.headers = {{kReplayViewsHeader, one->record.views},
-                     {kReplayOriginHeader, one->record.origin}};
+  message.headers = one->letter.headers;
+  message.headers.emplace_back(kReplayViewsHeader, one->record.views);
+  message.headers.emplace_back(kReplayOriginHeader, one->record.origin);
   message.done = [one](const absl::Status& status) { one->sent = status; };
   absl::Status queued = producer_->Produce(message);
   while (absl::IsResourceExhausted(queued)) {

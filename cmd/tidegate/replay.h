@@ -42,7 +42,12 @@ struct ReplayedLetter {
   std::optional<absl::Status> sent;
 
   size_t bytes() const {
-    return letter.key.value_or("").size() + letter.value.value_or("").size();
+    size_t size = letter.key.has_value() ? letter.key->size() : 0;
+    if (letter.value.has_value()) size += letter.value->size();
+    for (const auto& [name, value] : letter.headers) {
+      size += name.size() + (value.has_value() ? value->size() : 0);
+    }
+    return size;
   }
 };
 

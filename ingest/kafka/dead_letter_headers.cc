@@ -4,10 +4,12 @@
 #include <map>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "base/timestamp.h"
 
@@ -24,6 +26,7 @@ constexpr char kTimestamp[] = "tidegate.timestamp";
 constexpr char kWatermark[] = "tidegate.watermark";
 constexpr char kPipeline[] = "tidegate.pipeline";
 constexpr char kFirstOrigin[] = "tidegate.first.origin";
+constexpr char kKept[] = "tidegate.kept.";
 
 using ByName = std::map<std::string, std::string, std::less<>>;
 
@@ -43,7 +46,12 @@ absl::Status NumberOf(const ByName& headers, const char* name, T* number) {
 }  // namespace
 
 RecordHeaders DeadLetterHeaders(const DeadLetter& letter) {
-  RecordHeaders headers = {
+  RecordHeaders headers;
+  for (const auto& [name, value] : letter.headers) {
+    const bool ours = absl::StartsWith(name, kOwnHeaderPrefix);
+    headers.emplace_back(absl::StrCat(ours ? kKept : "", name), value);
+  }
+  const RecordHeaders own = {
       {kReason, letter.reason},
       {kDetail, letter.detail.substr(0, kMaxDeadLetterDetailBytes)},
       {kViews, absl::StrJoin(letter.views, ",")},
@@ -57,6 +65,7 @@ RecordHeaders DeadLetterHeaders(const DeadLetter& letter) {
                        : FormatTimestamp(letter.watermark.value())},
       {kPipeline, letter.pipeline},
   };
+  headers.insert(headers.end(), own.begin(), own.end());
   if (!letter.replay_origin.empty()) {
     headers.emplace_back(kFirstOrigin, letter.replay_origin);
   }
@@ -65,7 +74,7 @@ RecordHeaders DeadLetterHeaders(const DeadLetter& letter) {
 
 absl::StatusOr<DeadLetter> ParseDeadLetter(const RecordHeaders& headers) {
   ByName by_name;
-  for (const auto& [name, value] : headers) by_name[name] = value;
+  for (const auto& [name, value] : headers) by_name[name] = value.value_or("");
   std::vector<std::string> missing;
   for (const char* name : {kReason, kTopic, kPartition, kOffset, kTimestamp}) {
     if (TextOf(by_name, name).empty()) missing.emplace_back(name);
@@ -97,6 +106,14 @@ absl::StatusOr<DeadLetter> ParseDeadLetter(const RecordHeaders& headers) {
   }
   letter.pipeline = TextOf(by_name, kPipeline);
   letter.replay_origin = TextOf(by_name, kFirstOrigin);
+  for (const auto& [name, value] : headers) {
+    absl::string_view kept = name;
+    if (!absl::ConsumePrefix(&kept, kKept) &&
+        absl::StartsWith(kept, kOwnHeaderPrefix)) {
+      continue;
+    }
+    letter.headers.emplace_back(kept, value);
+  }
   return letter;
 }
 

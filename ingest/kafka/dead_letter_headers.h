@@ -12,6 +12,8 @@
 //   tidegate.pipeline      whose verdict it was
 //   tidegate.first.origin  only if the record had been sent back: where it
 //                          stood first, as "topic/partition/offset"
+// The record's own headers stand before them, but those of its replay; where
+// the name of one begins with "tidegate.", "tidegate.kept." is put before it.
 #ifndef TIDEGATE_INGEST_KAFKA_DEAD_LETTER_HEADERS_H_
 #define TIDEGATE_INGEST_KAFKA_DEAD_LETTER_HEADERS_H_
 
@@ -24,9 +26,6 @@
 
 namespace tidegate {
 
-// Names and values, in their order; a name may come more than once.
-using RecordHeaders = std::vector<std::pair<std::string, std::string>>;
-
 // What a header carries of a letter's detail.
 inline constexpr size_t kMaxDeadLetterDetailBytes = 4'096;
 
@@ -35,7 +34,8 @@ RecordHeaders DeadLetterHeaders(const DeadLetter& letter);
 // The letter of these headers, without its topic, key and value; of a name that
 // comes more than once the last counts. NotFound if they are not a letter's at
 // all, InvalidArgument if one is missing or cannot be read. Letters of older
-// versions, without watermark, pipeline and replay.views, are read.
+// versions, without watermark, pipeline and replay.views, are read. The
+// letter's headers are those that the record had.
 absl::StatusOr<DeadLetter> ParseDeadLetter(const RecordHeaders& headers);
 
 }  // namespace tidegate

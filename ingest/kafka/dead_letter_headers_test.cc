@@ -65,6 +65,24 @@ TEST(DeadLetterHeadersTest, ThereAndBack) {
   EXPECT_EQ(back->timestamp_ms, 1234);
 }
 
+// A view can count dead letters by their headers, and have letters of its own.
+TEST(DeadLetterHeadersTest, TheRecordsOwnHeadersComeBackAsTheyWere) {
+  DeadLetter letter = Letter();
+  letter.headers = {{"trace", "a"},
+                    {"none", std::nullopt},
+                    {"trace", ""},
+                    {"tidegate.reason", "future"},
+                    {"tidegate.kept.x", "y"}};
+  const RecordHeaders headers = DeadLetterHeaders(letter);
+  EXPECT_THAT(headers, Contains(Pair("trace", "")));
+  EXPECT_THAT(headers,
+              Contains(Pair("tidegate.kept.tidegate.reason", "future")));
+  const auto back = ParseDeadLetter(headers);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->headers, letter.headers);
+  EXPECT_EQ(back->reason, "late");
+}
+
 TEST(DeadLetterHeadersTest, NoWatermarkNoViews) {
   DeadLetter letter = Letter();
   letter.views.clear();
@@ -81,7 +99,7 @@ TEST(DeadLetterHeadersTest, NoWatermarkNoViews) {
 TEST(DeadLetterHeadersTest, ALongDetailIsCutOff) {
   DeadLetter letter = Letter();
   letter.detail = std::string(10'000, 'x');
-  EXPECT_EQ(DeadLetterHeaders(letter)[1].second.size(),
+  EXPECT_EQ(DeadLetterHeaders(letter)[1].second->size(),
             kMaxDeadLetterDetailBytes);
 }
 

@@ -3,7 +3,7 @@
 #ifndef TIDEGATE_INGEST_KAFKA_KAFKA_HEADERS_H_
 #define TIDEGATE_INGEST_KAFKA_KAFKA_HEADERS_H_
 
-#include "ingest/kafka/dead_letter_headers.h"
+#include "ingest/record.h"
 
 extern "C" {
 struct rd_kafka_headers_s;
@@ -15,8 +15,10 @@ namespace tidegate {
 // The caller's to destroy, or producev's to take.
 rd_kafka_headers_s* MakeKafkaHeaders(const RecordHeaders& headers);
 
-// A null value is an empty text.
 RecordHeaders HeadersOf(const rd_kafka_message_s& message);
+
+// Over an rd_kafka_headers_t, which the message owns.
+extern const HeaderView::Access kKafkaHeaders;
 
 }  // namespace tidegate
 

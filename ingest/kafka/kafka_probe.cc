@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "ingest/kafka/kafka_headers.h"
 
 namespace tidegate {
 namespace {
@@ -71,15 +72,16 @@ std::string Describe(const std::string& topic, PartitionId partition) {
 
 namespace {
 
-// What `tidegate replay` added to the record, if it was sent back. Without
-// headers this costs a look at a pointer; otherwise librdkafka takes them
-// apart.
-void TakeReplayHeaders(const rd_kafka_message_t& message, RawRecord* record) {
+// The headers, and what `tidegate replay` added to them if the record was sent
+// back. Without headers this costs a look at a pointer; otherwise librdkafka
+// takes them apart.
+void TakeHeaders(const rd_kafka_message_t& message, RawRecord* record) {
   rd_kafka_headers_t* headers = nullptr;
   if (rd_kafka_message_headers(&message, &headers) !=
       RD_KAFKA_RESP_ERR_NO_ERROR) {
     return;
   }
+  record->headers = HeaderView(headers, &kKafkaHeaders);
   const auto take = [headers](const char* name, absl::string_view* text) {
     const void* value = nullptr;
     size_t size = 0;
@@ -115,7 +117,7 @@ RawRecord ToRawRecord(int topic, const rd_kafka_message_t& message) {
     record.value = absl::string_view(static_cast<const char*>(message.payload),
                                      message.len);
   }
-  TakeReplayHeaders(message, &record);
+  TakeHeaders(message, &record);
   return record;
 }
 

@@ -351,7 +351,7 @@ TEST_F(KafkaTest, RecordsThatWereSentBackAreKnownByBothHeaders) {
   ASSERT_TRUE(broker_->CreateTopic("a", 1).ok());
   const std::vector<RecordHeaders> sent = {
       {},
-      {{"trace", "1"}},
+      {{"trace", "1"}, {"n", std::nullopt}, {"trace", ""}},
       {{kReplayViewsHeader, "v1"}},  // a dead letter's
       {{kReplayOriginHeader, "a/0/0"}},
       {{kReplayViewsHeader, "v1,v2@60"},
@@ -371,6 +371,8 @@ TEST_F(KafkaTest, RecordsThatWereSentBackAreKnownByBothHeaders) {
   const auto reader = Reader({"a"});
   ASSERT_TRUE(reader->Start(0, PartitionId(0), Offset(0)).ok());
   std::vector<std::string> seen;
+  std::vector<RecordHeaders> got;
+  std::vector<std::string> traced;
   const auto deadline = SteadyClock::now() + kPatience;
   while (seen.size() < sent.size() && SteadyClock::now() < deadline) {
     ASSERT_TRUE(reader
@@ -379,11 +381,18 @@ TEST_F(KafkaTest, RecordsThatWereSentBackAreKnownByBothHeaders) {
                              seen.push_back(absl::StrCat(r.is_replay, "|",
                                                          r.replay_views, "|",
                                                          r.replay_origin));
+                             got.push_back(CopyOf(r.headers));
+                             HeaderView::Value last = "?";
+                             traced.push_back(r.headers.Last("trace", &last)
+                                                  ? std::string(*last)
+                                                  : "none");
                            })
                     .ok());
   }
   EXPECT_THAT(seen, ElementsAre("0||", "0||", "0||", "0||", "1|v1,v2@60|a/0/1",
                                 "1||a/0/2"));
+  EXPECT_EQ(got, sent);
+  EXPECT_THAT(traced, ElementsAre("none", "", "none", "none", "2", "none"));
 }
 
 // The committed offset, as a lag tool would ask for it; -1001 if none.

@@ -143,6 +143,11 @@ absl::Status Diverter::Write(const SourcePlan& source, const RawRecord& record,
   letter.pipeline = pipeline_;
   if (record.has_key) letter.key = std::string(record.key);
   if (record.has_value) letter.value = std::string(record.value);
+  letter.headers = CopyOf(record.headers);
+  std::erase_if(letter.headers, [](const auto& header) {
+    return header.first == kReplayViewsHeader ||
+           header.first == kReplayOriginHeader;
+  });
   pending_ = true;
   return Annotate(writer_->Write(std::move(letter)),
                   absl::StrCat("dead.letter.topic=", source.dead_letter_topic));

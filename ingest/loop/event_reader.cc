@@ -4,22 +4,32 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "ingest/decode/convert.h"
 
 namespace tidegate {
 
 absl::StatusOr<std::unique_ptr<EventReader>> EventReader::Create(
     const SourcePlan* source, const std::vector<bool>& used,
     const std::string& base_dir) {
-  if (!source->included.empty()) {
-    return absl::UnimplementedError("no reader for columns of INCLUDE");
-  }
   auto reader = std::unique_ptr<EventReader>(new EventReader(source));
-  ASSIGN_OR_RETURN(reader->value_, MakeDecoder(*source, used, base_dir));
+  // Of the value; the others are ReadIncluded()'s.
+  std::vector<bool> fields = used;
+  for (size_t i = source->value_columns(); i < fields.size(); ++i) {
+    fields[i] = false;
+  }
+  ASSIGN_OR_RETURN(reader->value_, MakeDecoder(*source, fields, base_dir));
   if (source->is_table) {
     ASSIGN_OR_RETURN(reader->key_, MakeKeyDecoder(*source));
     reader->key_row_.resize(source->columns.size());
   }
   reader->row_.resize(source->columns.size());
+  for (size_t i = 0; i < source->included.size(); ++i) {
+    const size_t column = source->value_columns() + i;
+    if (!used[column]) continue;
+    const Included& included = source->included[i];
+    reader->included_.push_back(
+        {static_cast<int>(column), included.what, included.header});
+  }
   return reader;
 }
 
@@ -31,6 +41,7 @@ absl::Status EventReader::Read(const RawRecord& record, Event* event) {
     return absl::InvalidArgumentError("the record has no value");
   } else {
     RETURN_IF_ERROR(value_->Decode(record.value, absl::MakeSpan(row_)));
+    RETURN_IF_ERROR(ReadIncluded(record));
     event->columns = row_;
   }
   event->order.time = EventTime(record.timestamp_ms * 1000);
@@ -45,6 +56,50 @@ absl::Status EventReader::Read(const RawRecord& record, Event* event) {
   event->order.partition = record.partition;
   event->order.offset = record.offset;
   return absl::OkStatus();
+}
+
+absl::Status EventReader::ReadIncluded(const RawRecord& record) {
+  for (const Wanted& wanted : included_) {
+    RETURN_IF_ERROR(ReadOne(wanted, record, &row_[wanted.column]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EventReader::ReadOne(const Wanted& wanted, const RawRecord& record,
+                                  Datum* datum) const {
+  const Column& column = source_.columns[wanted.column];
+  switch (wanted.what) {
+    case Metadata::kKey:
+      if (record.has_key) return ParseText(column, record.key, datum);
+      *datum = Datum::Null();
+      return absl::OkStatus();
+    case Metadata::kHeader: {
+      HeaderView::Value value;
+      if (record.headers.Last(wanted.header, &value) && value.has_value()) {
+        return ParseText(column, *value, datum);
+      }
+      *datum = Datum::Null();
+      return absl::OkStatus();
+    }
+    case Metadata::kTimestamp: {
+      int64_t micros = 0;
+      if (!MillisToMicros(record.timestamp_ms, &micros)) {
+        return WrongValue(column, absl::StrCat("number ", record.timestamp_ms,
+                                               " (out of range)"));
+      }
+      *datum = Datum::Int(micros);
+      return absl::OkStatus();
+    }
+    case Metadata::kPartition:
+    case Metadata::kOffset: {
+      ASSIGN_OR_RETURN(const RecordPlace place, FirstPlace(record));
+      *datum = Datum::Int(wanted.what == Metadata::kOffset
+                              ? place.offset.value()
+                              : place.partition.value());
+      return absl::OkStatus();
+    }
+  }
+  return absl::InternalError("unknown metadata");
 }
 
 absl::Status EventReader::ReadTableRow(const RawRecord& record, Event* event) {
@@ -67,6 +122,7 @@ absl::Status EventReader::ReadTableRow(const RawRecord& record, Event* event) {
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(value_->Decode(record.value, absl::MakeSpan(row_)));
+  RETURN_IF_ERROR(ReadIncluded(record));
   for (const int column : source_.primary_key) {
     if (row_[column].is_null ||
         CompareDatum(source_.columns[column].type, row_[column],

@@ -30,9 +30,20 @@ class EventReader {
 
  private:
   explicit EventReader(const SourcePlan* source) : source_(*source) {}
+  // One column of INCLUDE that is used.
+  struct Wanted {
+    int column = 0;
+    Metadata what = Metadata::kKey;
+    std::string header;
+  };
   absl::Status ReadTableRow(const RawRecord& record, Event* event);
+  // Sets the columns of INCLUDE in row_.
+  absl::Status ReadIncluded(const RawRecord& record);
+  absl::Status ReadOne(const Wanted& wanted, const RawRecord& record,
+                       Datum* datum) const;
 
   const SourcePlan& source_;
+  std::vector<Wanted> included_;
   std::unique_ptr<Decoder> value_;
   std::unique_ptr<Decoder> key_;  // tables only
   std::vector<Datum> row_;

@@ -146,7 +146,13 @@ class FakeKafka::Reader final : public RecordReader {
     raw.has_value = record.value.has_value();
     if (raw.has_value) raw.value = *record.value;
     raw.is_replay = record.replay_views.has_value();
-    if (raw.is_replay) raw.replay_views = *record.replay_views;
+    raw.headers = ViewOf(record.headers);
+    if (!raw.is_replay) return raw;
+    raw.replay_views = *record.replay_views;
+    HeaderView::Value origin;
+    if (raw.headers.Last(kReplayOriginHeader, &origin)) {
+      raw.replay_origin = origin.value_or("");
+    }
     return raw;
   }
 
@@ -283,13 +289,15 @@ void FakeKafka::AddPartitions(const std::string& topic, int count) {
 Offset FakeKafka::Produce(const std::string& topic, int partition,
                           int64_t timestamp_ms, std::optional<std::string> key,
                           std::optional<std::string> value,
-                          std::optional<std::string> replay_views) {
+                          std::optional<std::string> replay_views,
+                          RecordHeaders headers) {
   MutexLock lock(&mutex_);
   Partition& log = At(topic, partition);
   const Offset offset = log.high;
   log.high = offset.next();
   log.records.push_back(Record{offset, timestamp_ms, std::move(key),
-                               std::move(value), std::move(replay_views)});
+                               std::move(value), std::move(replay_views),
+                               std::move(headers)});
   changed_.SignalAll();
   return offset;
 }

@@ -31,7 +31,8 @@ class FakeKafka {
   Offset Produce(const std::string& topic, int partition, int64_t timestamp_ms,
                  std::optional<std::string> key,
                  std::optional<std::string> value,
-                 std::optional<std::string> replay_views = std::nullopt);
+                 std::optional<std::string> replay_views = std::nullopt,
+                 RecordHeaders headers = {});
   // The record is gone, its offset stays a gap: what compaction does.
   void RemoveRecord(const std::string& topic, int partition, Offset offset);
   // The log's start moves up to `low`: what retention does.
@@ -64,6 +65,8 @@ class FakeKafka {
     std::optional<std::string> key;
     std::optional<std::string> value;
     std::optional<std::string> replay_views;  // the header of a replay
+    // The other one of a replay, kReplayOriginHeader, is among them.
+    RecordHeaders headers;
   };
   struct Partition {
     bool down = false;

@@ -48,6 +48,12 @@ absl::Status FoldLoopImpl::Init() {
       return Annotate(reader.status(), absl::StrCat("source=", source.name));
     }
     made.reader = *std::move(reader);
+    made.keeps_headers =
+        !source.dead_letter_topic.empty() ||
+        std::any_of(source.included.begin(), source.included.end(),
+                    [](const Included& included) {
+                      return included.what == Metadata::kHeader;
+                    });
     inputs_.push_back(std::move(made));
     topics.push_back(source.topic);
   }

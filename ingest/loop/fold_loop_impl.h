@@ -48,6 +48,8 @@ class FoldLoopImpl final : public FoldLoop {
   struct Input {
     const SourcePlan* source = nullptr;
     std::unique_ptr<EventReader> reader;
+    // Headers of records that wait are for columns and for dead letters.
+    bool keeps_headers = false;
     int denials = 0;  // looks for partitions in a row that found no topic
   };
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
@@ -67,6 +69,7 @@ class FoldLoopImpl final : public FoldLoop {
   absl::StatusOr<bool> ReadTarget(const RawRecord& record);
   absl::StatusOr<bool> ReadEvent(const RawRecord& record, bool is_new);
   absl::Status Release(const RawRecord& record);
+  absl::Status Keep(const RawRecord& record);
   // Commits what was taken, all of it but what waits for the watermark.
   absl::Status CommitAll();
   absl::Status CommitUpTo(EventTime target);

@@ -154,7 +154,17 @@ absl::Status FoldLoopImpl::TakeNew(const RawRecord& record) {
         diverter_.ForSome(source, record, diverted_, event_time_->watermark()));
   }
   event_time_->Observe(event_, record.topic);
-  return event_time_->Keep(record, event_);
+  return Keep(record);
+}
+
+// In the reorder buffer, if anything waits for it.
+absl::Status FoldLoopImpl::Keep(const RawRecord& record) {
+  if (record.headers.empty() || inputs_[record.topic].keeps_headers) {
+    return event_time_->Keep(record, event_);
+  }
+  RawRecord bare = record;
+  bare.headers = HeaderView();
+  return event_time_->Keep(bare, event_);
 }
 
 // It was folded on arrival, or diverted, in an earlier life; only the buffer
@@ -164,7 +174,7 @@ absl::Status FoldLoopImpl::TakeReplayed(const RawRecord& record) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const bool readable, ReadEvent(record, /*is_new=*/false));
-  return readable ? event_time_->Keep(record, event_) : absl::OkStatus();
+  return readable ? Keep(record) : absl::OkStatus();
 }
 
 // The watermark has come to a record that was kept.

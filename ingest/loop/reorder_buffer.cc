@@ -1,6 +1,8 @@
-// An entry on disk: time, topic, partition, offset, timestamp, flags, then of
-// key, value, replay_views and replay_origin those that the flags say are
-// there.
+// An entry on disk: time, topic, partition, offset, timestamp, flags, the sizes
+// of key, value and replay_views, and its bytes: those of headers (if the flags
+// say that there are any, after their size in four bytes), key, value,
+// replay_views and replay_origin. A header is its name, a byte that tells a
+// value from null, and the value.
 #include "ingest/loop/reorder_buffer.h"
 
 #include <algorithm>
@@ -21,6 +23,8 @@ constexpr size_t kRunWriteBytes = 1 << 20;
 constexpr uint8_t kHasKey = 1;
 constexpr uint8_t kHasValue = 2;
 constexpr uint8_t kIsReplay = 4;
+constexpr uint8_t kHasHeaders = 8;
+constexpr size_t kHeadersSizeBytes = 4;
 
 void PutSigned(std::string* out, int64_t value) {
   PutVarint64(out, ZigZag(value));
@@ -32,6 +36,60 @@ bool GetSigned(absl::string_view* in, int64_t* value) {
   *value = UnZigZag(raw);
   return true;
 }
+
+// In front of an entry's bytes.
+void PutHeaders(const HeaderView& headers, std::string* out) {
+  std::string list;
+  headers.ForEach([&](absl::string_view name, HeaderView::Value value) {
+    PutLengthPrefixed(&list, name);
+    list.push_back(value.has_value() ? 1 : 0);
+    PutLengthPrefixed(&list, value.value_or(""));
+  });
+  const uint32_t size = static_cast<uint32_t>(list.size());
+  for (size_t i = 0; i < kHeadersSizeBytes; ++i) {
+    out->push_back(static_cast<char>(size >> (8 * i)));
+  }
+  out->append(list);
+}
+
+// Takes them away from the bytes' front.
+absl::string_view TakeHeaders(absl::string_view* bytes) {
+  uint32_t size = 0;
+  for (size_t i = 0; i < kHeadersSizeBytes; ++i) {
+    size |= uint32_t{static_cast<uint8_t>((*bytes)[i])} << (8 * i);
+  }
+  const absl::string_view list = bytes->substr(kHeadersSizeBytes, size);
+  bytes->remove_prefix(kHeadersSizeBytes + size);
+  return list;
+}
+
+void EachHeader(const void* bytes, HeaderView::Sink sink) {
+  absl::string_view all = *static_cast<const std::string*>(bytes);
+  absl::string_view list = TakeHeaders(&all);
+  absl::string_view name;
+  while (GetLengthPrefixed(&list, &name) && !list.empty()) {
+    const bool has_value = list.front() != 0;
+    list.remove_prefix(1);
+    absl::string_view value;
+    if (!GetLengthPrefixed(&list, &value)) return;
+    sink(name, has_value ? HeaderView::Value(value) : std::nullopt);
+  }
+}
+
+bool LastHeader(const void* bytes, const std::string& name,
+                HeaderView::Value* value) {
+  bool found = false;
+  EachHeader(bytes, [&](absl::string_view at, HeaderView::Value one) {
+    if (at != name) return;
+    *value = one;
+    found = true;
+  });
+  return found;
+}
+
+// Of the list in an entry's bytes.
+constexpr HeaderView::Access kEntryAccess = {.last = &LastHeader,
+                                             .each = &EachHeader};
 
 }  // namespace
 
@@ -45,14 +103,18 @@ struct ReorderBuffer::Entry {
   uint32_t key_size = 0;
   uint32_t value_size = 0;
   uint32_t views_size = 0;
-  std::string bytes;  // key, value, replay_views, replay_origin
+  std::string bytes;  // headers, key, value, replay_views, replay_origin
 
   size_t memory() const { return sizeof(Entry) + bytes.capacity(); }
   auto place() const { return std::tie(time, partition, offset, topic); }
 
   RawRecord Borrow() const {
-    const absl::string_view all = bytes;
+    absl::string_view all = bytes;
     RawRecord record;
+    if ((flags & kHasHeaders) != 0) {
+      TakeHeaders(&all);
+      record.headers = HeaderView(&bytes, &kEntryAccess);
+    }
     record.topic = topic;
     record.partition = partition;
     record.offset = offset;
@@ -173,12 +235,14 @@ absl::Status ReorderBuffer::Add(const RawRecord& record, EventTime time) {
   entry.partition = record.partition;
   entry.offset = record.offset;
   entry.timestamp_ms = record.timestamp_ms;
-  entry.flags = static_cast<uint8_t>((record.has_key ? kHasKey : 0) |
-                                     (record.has_value ? kHasValue : 0) |
-                                     (record.is_replay ? kIsReplay : 0));
+  entry.flags = static_cast<uint8_t>(
+      (record.has_key ? kHasKey : 0) | (record.has_value ? kHasValue : 0) |
+      (record.is_replay ? kIsReplay : 0) |
+      (record.headers.empty() ? 0 : kHasHeaders));
   entry.key_size = static_cast<uint32_t>(record.key.size());
   entry.value_size = static_cast<uint32_t>(record.value.size());
   entry.views_size = static_cast<uint32_t>(record.replay_views.size());
+  if (!record.headers.empty()) PutHeaders(record.headers, &entry.bytes);
   absl::StrAppend(&entry.bytes, record.key, record.value, record.replay_views,
                   record.replay_origin);
   memory_bytes_ += entry.memory();

@@ -80,6 +80,9 @@ TEST_F(ReorderBufferTest, KeepsAllOfARecord) {
   record.is_replay = true;
   record.replay_views = "a,b";
   record.replay_origin = "t/0/5";
+  const RecordHeaders headers = {
+      {"a", "1"}, {"b", std::nullopt}, {"a", std::string("\0x", 2)}, {"", ""}};
+  record.headers = ViewOf(headers);
   for (int i = 0; i < 3; ++i) {
     record.offset = Offset(11 + i);
     ASSERT_TRUE(buffer.Add(record, EventTime(i)).ok());
@@ -96,6 +99,13 @@ TEST_F(ReorderBufferTest, KeepsAllOfARecord) {
       EXPECT_TRUE(r.is_replay);
       EXPECT_EQ(r.replay_views, "a,b");
       EXPECT_EQ(r.replay_origin, "t/0/5");
+      EXPECT_EQ(CopyOf(r.headers), headers);
+      HeaderView::Value value;
+      EXPECT_TRUE(r.headers.Last("a", &value));
+      EXPECT_EQ(value, std::string("\0x", 2));
+      EXPECT_TRUE(r.headers.Last("b", &value));
+      EXPECT_EQ(value, std::nullopt);
+      EXPECT_FALSE(r.headers.Last("c", &value));
       return absl::OkStatus();
     });
     EXPECT_TRUE(status.ok()) << status;
