@@ -1,11 +1,13 @@
 #include "ingest/decode/decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "ingest/decode/convert.h"
 #include "ingest/decode/json_decoder.h"
+#include "ingest/decode/mixed_decoder.h"
 #include "ingest/decode/protobuf_decoder.h"
 
 namespace tidegate {
@@ -49,33 +51,49 @@ class JsonKeyDecoder : public Decoder {
   const std::unique_ptr<Decoder> json_;
 };
 
+// Of records without framing.
+absl::StatusOr<std::unique_ptr<Decoder>> MakeBareDecoder(
+    const SourcePlan& source, Format format, const std::vector<bool>& used,
+    const std::string& base_dir) {
+  switch (format) {
+    case Format::kJson:
+      return MakeJsonDecoder(source.columns, used);
+    case Format::kProtobuf:
+      return MakeProtobufDecoder(source, used, base_dir);
+    case Format::kAvro:
+      return absl::UnimplementedError("no reader for Avro");
+  }
+  return absl::InternalError("unknown format");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Decoder>> MakeDecoder(
     const SourcePlan& source, const std::vector<bool>& used,
-    const std::string& base_dir) {
-  const Encoding& encoding = source.encodings.front();
-  if (source.encodings.size() > 1 || !encoding.schema_registry.empty()) {
-    return absl::UnimplementedError(
-        absl::StrCat("source=", source.name,
-                     ": no reader for records that name their schema, or are "
-                     "written in two ways"));
-  }
-  switch (encoding.format) {
-    case Format::kJson:
-      return MakeJsonDecoder(source.columns, used);
-    case Format::kAvro:
-      return absl::UnimplementedError(
-          absl::StrCat("source=", source.name, ": no reader for Avro"));
-    case Format::kProtobuf: {
-      auto decoder = MakeProtobufDecoder(source, used, base_dir);
-      if (!decoder.ok()) {
-        return Annotate(decoder.status(), absl::StrCat("source=", source.name));
-      }
-      return decoder;
+    const std::string& base_dir, std::unique_ptr<Decoder> framed) {
+  std::vector<bool> fields = used;
+  std::fill(
+      fields.begin() + static_cast<std::ptrdiff_t>(source.value_columns()),
+      fields.end(), false);
+  LayoutDecoders decoders;
+  decoders.framed = std::move(framed);
+  for (const Encoding& encoding : source.encodings) {
+    const bool json = encoding.format == Format::kJson;
+    const bool is_framed = !encoding.schema_registry.empty();
+    if (is_framed && decoders.framed == nullptr) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("source=", source.name,
+                       ": nobody asks the schema registry: schema.registry=",
+                       encoding.schema_registry));
     }
+    if (is_framed && !json) continue;
+    auto decoder = MakeBareDecoder(source, encoding.format, fields, base_dir);
+    if (!decoder.ok()) {
+      return Annotate(decoder.status(), absl::StrCat("source=", source.name));
+    }
+    (json ? decoders.json : decoders.binary) = *std::move(decoder);
   }
-  return absl::InternalError("unknown format");
+  return MakeMixedDecoder(std::move(decoders));
 }
 
 absl::StatusOr<std::unique_ptr<Decoder>> MakeKeyDecoder(

@@ -24,13 +24,16 @@ class Decoder {
   virtual absl::Status Decode(absl::string_view value, MutableRow row) = 0;
 };
 
-// `used` has one flag per column of `source`. `base_dir` is where relative
-// paths of .proto files start (the views file's folder). InvalidArgument if the
-// .proto does not compile, or a column has no field of a fitting type, naming
-// the column, the field and the nearest name.
+// Of all the encodings that `source` has, told apart per record. `used` has one
+// flag per column; those of INCLUDE are left NULL. `base_dir` is where relative
+// paths of .proto and .avsc files start (the views file's folder). `framed`
+// decodes records that begin with byte 0; needed if there is a schema registry,
+// else null. InvalidArgument if a schema file does not compile, or a column has
+// no field of a fitting type, naming the column, the field and the nearest
+// name.
 absl::StatusOr<std::unique_ptr<Decoder>> MakeDecoder(
     const SourcePlan& source, const std::vector<bool>& used,
-    const std::string& base_dir);
+    const std::string& base_dir, std::unique_ptr<Decoder> framed = nullptr);
 
 // Reads a FORMAT UPSERT table's Kafka key into the primary key columns.
 absl::StatusOr<std::unique_ptr<Decoder>> MakeKeyDecoder(

@@ -102,5 +102,25 @@ TEST(DecoderTest, NamesTheSourceInSchemaErrors) {
               HasSubstr("source=drivers: cannot read \""));
 }
 
+TEST(DecoderTest, ARegistryNeedsSomeoneWhoAsksIt) {
+  SourcePlan source = Table(Type::kBigint, KeyFormat::kText);
+  source.encodings = {{.format = Format::kAvro, .schema_registry = "http://r"}};
+  const auto decoder = MakeDecoder(source, {true, true}, "");
+  EXPECT_TRUE(absl::IsFailedPrecondition(decoder.status()));
+  EXPECT_THAT(std::string(decoder.status().message()),
+              HasSubstr("schema.registry=http://r"));
+}
+
+TEST(DecoderTest, MetadataIsLeftNull) {
+  SourcePlan source = Table(Type::kBigint, KeyFormat::kText);
+  source.columns.push_back({"k", Type::kVarchar});
+  source.included = {{Metadata::kKey, ""}};
+  const auto decoder = MakeDecoder(source, {true, true, true}, "");
+  ASSERT_TRUE(decoder.ok()) << decoder.status();
+  EXPECT_EQ(DecodeToText(decoder->get(), source.columns,
+                         R"({"id":1,"name":"x","k":"y"})"),
+            "name='x' id=1 k=NULL");
+}
+
 }  // namespace
 }  // namespace tidegate
