@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "ingest/decode/avro_decoder.h"
 #include "ingest/decode/convert.h"
 #include "ingest/decode/json_decoder.h"
 #include "ingest/decode/mixed_decoder.h"
@@ -61,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Decoder>> MakeBareDecoder(
     case Format::kProtobuf:
       return MakeProtobufDecoder(source, used, base_dir);
     case Format::kAvro:
-      return absl::UnimplementedError("no reader for Avro");
+      return MakeAvroDecoder(source, used, base_dir);
   }
   return absl::InternalError("unknown format");
 }
