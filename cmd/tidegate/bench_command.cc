@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cmd/tidegate/commands.h"
+#include "cmd/tidegate/formats/bench_formats.h"
 #include "loadtest/bench/bench.h"
 #include "views/store/rocksdb_store.h"
 
@@ -51,6 +52,7 @@ Benchmark FindBenchmark(const std::string& name) {
   if (name == "live-streams") return BenchLiveStreams;
   if (name == "window-close") return BenchWindowClose;
   if (name == "nexmark") return BenchNexmark;
+  if (name == "formats") return BenchFormats;
   return nullptr;
 }
 
@@ -104,7 +106,8 @@ int RunBench(const Arguments& arguments) {
   const BenchOptions options = ToOptions(arguments);
   const std::string& what = arguments.words()[0];
   if (what == "open-store") return RunOpenStore(arguments.text("store"));
-  if (options.bootstrap_servers.empty()) {
+  // It has a broker of its own.
+  if (options.bootstrap_servers.empty() && what != "formats") {
     PrintError("--bootstrap-servers is missing");
     return kExitUsage;
   }
@@ -118,7 +121,7 @@ int RunBench(const Arguments& arguments) {
     PrintError(
         absl::StrCat("no benchmark \"", what,
                      "\"; there are catchup, live, live-streams, window-close, "
-                     "nexmark, produce and open-store"));
+                     "nexmark, formats, produce and open-store"));
     return kExitUsage;
   }
   if (arguments.is_set("generate-only")) {

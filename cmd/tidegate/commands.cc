@@ -365,6 +365,9 @@ constexpr char kBenchNotes[] =
     "second to its rows at a subscriber, beside that event consumed directly.\n"
     "nexmark: queries of Nexmark, each as catchup. With --generate-only, its\n"
     "events and views alone.\n"
+    "formats: the same orders as JSON, Avro and Protobuf: bytes a record, and "
+    "CPU\n"
+    "to encode, decode and fold. Needs no Kafka.\n"
     "produce: no benchmark; fills --topic with catchup's orders.\n"
     "open-store: opens a store of no running server, and says how long it "
     "took.\n"
@@ -397,22 +400,25 @@ Command BenchCommand() {
   Command command{
       .name = "bench",
       .arguments =
-          "catchup|live|live-streams|window-close|nexmark|produce|open-store",
+          "catchup|live|live-streams|window-close|nexmark|formats|produce|"
+          "open-store",
       .summary = "Measure, beside the limit and in the same run.",
       .min_arguments = 1,
       .max_arguments = 1,
       .flags =
           {{.name = "bootstrap-servers",
             .value_name = "HOST:PORT,...",
-            .help = "Kafka; all but open-store need it"},
+            .help = "Kafka; all but formats and open-store need it"},
            {.name = "json",
             .value_name = "FILE",
             .help = "also write one JSON object a goal to FILE"},
            BenchNumber("rounds", "of both sides, interleaved", "5"),
            BenchNumber("partitions", "of the topic", "4"),
-           BenchNumber("events", "catchup, nexmark, produce: in the topics",
+           BenchNumber("events",
+                       "catchup, nexmark, produce: in the topics; formats: of "
+                       "each measure",
                        "5000000"),
-           BenchNumber("keys", "catchup, produce: distinct", "100000"),
+           BenchNumber("keys", "catchup, produce, formats: distinct", "100000"),
            BenchNumber("first-order", "produce: number of the first", "0"),
            BenchNumber("rate",
                        "live, live-streams, window-close, produce in bursts: "

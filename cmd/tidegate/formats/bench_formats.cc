@@ -1,0 +1,240 @@
+// Everything but the bytes on the wire happens in memory, in one thread, whose
+// CPU is what is measured.
+#include "cmd/tidegate/formats/bench_formats.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "cmd/tidegate/formats/format_events.h"
+#include "cmd/tidegate/formats/wire_bytes.h"
+#include "ingest/decode/decoder.h"
+#include "views/fold/view_fold.h"
+#include "views/pipeline/catalog.h"
+#include "views/sql/compile.h"
+
+namespace tidegate {
+namespace {
+
+// So many different events; they are gone through again and again.
+constexpr int64_t kPoolEvents = 100'000;
+// Between drains of the fold, as a busy loop's commits would have them.
+constexpr int64_t kEventsPerDrain = 10'000;
+
+double ThreadCpuSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) +
+         static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+// Microseconds of CPU a call of `one`, called with 0 … events-1.
+template <typename One>
+absl::StatusOr<double> MicrosPerEvent(int64_t events, One one) {
+  const double start = ThreadCpuSeconds();
+  for (int64_t i = 0; i < events; ++i) {
+    absl::Status status = one(i);
+    if (!status.ok()) return status;
+  }
+  return (ThreadCpuSeconds() - start) * 1e6 / static_cast<double>(events);
+}
+
+class SchemaFolder {
+ public:
+  SchemaFolder()
+      : path_(std::filesystem::temp_directory_path() /
+              absl::StrCat("tidegate-bench-formats-", getpid())) {
+    std::filesystem::create_directories(path_);
+    std::ofstream(path_ / kFormatProtoFile) << kFormatProto;
+    std::ofstream(path_ / kFormatAvroFile) << kFormatAvro;
+  }
+  ~SchemaFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  SchemaFolder(const SchemaFolder&) = delete;
+  SchemaFolder& operator=(const SchemaFolder&) = delete;
+  std::string path() const { return path_.string(); }
+
+ private:
+  const std::filesystem::path path_;
+};
+
+// One format: its records, its decoder, and a view over them.
+class Side {
+ public:
+  static absl::StatusOr<std::unique_ptr<Side>> Create(
+      BenchFormat format, int64_t drivers, const std::string& schemas) {
+    auto side = std::unique_ptr<Side>(new Side(format, drivers));
+    const std::string sql = absl::StrCat(
+        "CREATE SOURCE orders (order_id BIGINT, driver_id BIGINT, region "
+        "VARCHAR, amount DOUBLE PRECISION, ts TIMESTAMPTZ, WATERMARK FOR ts AS "
+        "ts - INTERVAL '2' SECOND) WITH (topic = 'orders') FORMAT PLAIN "
+        "ENCODE ",
+        EncodeClause(format),
+        "; CREATE MATERIALIZED VIEW driver_totals AS SELECT driver_id, "
+        "count(*) AS orders, sum(amount) AS total, last_value(region ORDER BY "
+        "ts) AS region FROM orders GROUP BY driver_id;");
+    CompileResult compiled = CompileViews(sql);
+    if (!compiled.ok()) {
+      return absl::InternalError(
+          FormatDiagnostics("bench.sql", sql, compiled.diagnostics));
+    }
+    side->plans_ = std::move(compiled.plans);
+    side->catalog_ = MakeCatalog(side->plans_, "default", nullptr);
+    const SourcePlan& source = side->plans_.sources[0];
+    const ViewPlan& view = side->plans_.views[0];
+    ASSIGN_OR_RETURN(side->decoder_,
+                     MakeDecoder(source, view.used_columns, schemas));
+    side->row_.resize(source.columns.size());
+    side->fold_ = ViewFold::Create(
+        &view, &source, nullptr, &side->catalog_.views[0].schema,
+        {.stored = [](absl::string_view, Stored*) -> absl::StatusOr<bool> {
+          return false;
+        }});
+    return side;
+  }
+
+  BenchFormat format() const { return format_; }
+  const std::vector<std::string>& keys() const { return keys_; }
+  const std::vector<std::string>& values() const { return values_; }
+  double value_bytes() const {
+    int64_t bytes = 0;
+    for (const std::string& value : values_) {
+      bytes += static_cast<int64_t>(value.size());
+    }
+    return static_cast<double>(bytes) / static_cast<double>(values_.size());
+  }
+
+  absl::StatusOr<double> Encode(int64_t events) {
+    std::string out;
+    return MicrosPerEvent(events, [&](int64_t i) {
+      EncodeFormatEvent(format_, events_[i % kPoolEvents], &out);
+      return out.empty() ? absl::InternalError("nothing encoded")
+                         : absl::OkStatus();
+    });
+  }
+
+  absl::StatusOr<double> Decode(int64_t events) {
+    return MicrosPerEvent(events, [this](int64_t i) { return DecodeOne(i); });
+  }
+
+  absl::StatusOr<double> DecodeAndFold(int64_t events) {
+    LateEvent late;
+    int64_t changes = 0;
+    return MicrosPerEvent(events, [&](int64_t i) -> absl::Status {
+      RETURN_IF_ERROR(DecodeOne(i));
+      Event event;
+      event.columns = row_;
+      event.order.time = EventTime(row_[plans_.sources[0].watermark->column].i);
+      event.order.offset = Offset(i);
+      RETURN_IF_ERROR(fold_->Apply(event, &late));
+      if ((i + 1) % kEventsPerDrain != 0) return absl::OkStatus();
+      return fold_->Drain([&changes](const FoldedChange&) { ++changes; });
+    });
+  }
+
+ private:
+  Side(BenchFormat format, int64_t drivers) : format_(format) {
+    for (int64_t i = 0; i < kPoolEvents; ++i) {
+      events_.push_back(MakeFormatEvent(i, drivers));
+      keys_.push_back(absl::StrCat(events_.back().driver_id));
+      EncodeFormatEvent(format, events_.back(), &values_.emplace_back());
+    }
+  }
+
+  absl::Status DecodeOne(int64_t i) {
+    return decoder_->Decode(values_[i % kPoolEvents], absl::MakeSpan(row_));
+  }
+
+  const BenchFormat format_;
+  std::vector<FormatEvent> events_;
+  std::vector<std::string> keys_;
+  std::vector<std::string> values_;
+  PlanSet plans_;
+  Catalog catalog_;
+  std::unique_ptr<Decoder> decoder_;
+  std::vector<Datum> row_;
+  std::unique_ptr<ViewFold> fold_;
+};
+
+// Measure by measure, what each format has.
+using Samples =
+    std::map<std::string, std::map<BenchFormat, std::vector<double>>>;
+
+absl::Status Measure(Side* side, int64_t events, Samples* samples) {
+  const auto add = [&](const char* measure, double value) {
+    (*samples)[measure][side->format()].push_back(value);
+  };
+  ASSIGN_OR_RETURN(const double encode, side->Encode(events));
+  ASSIGN_OR_RETURN(const double decode, side->Decode(events));
+  ASSIGN_OR_RETURN(const double fold, side->DecodeAndFold(events));
+  add("encode", encode);
+  add("decode", decode);
+  add("decode+fold", fold);
+  std::fprintf(
+      stderr, "  %s: encode %.3f us, decode %.3f us, and fold %.3f us\n",
+      std::string(FormatName(side->format())).c_str(), encode, decode, fold);
+  return absl::OkStatus();
+}
+
+absl::Status MeasureBytes(const Side& side, Samples* samples) {
+  (*samples)["bytes"][side.format()] = {side.value_bytes()};
+  for (const char* codec : {"none", "lz4"}) {
+    ASSIGN_OR_RETURN(const double bytes,
+                     WireBytesPerRecord(side.keys(), side.values(), codec));
+    (*samples)[absl::StrCat("wire.", codec)][side.format()] = {bytes};
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<BenchEntry>> BenchFormats(
+    const BenchOptions& options) {
+  const SchemaFolder schemas;
+  std::vector<std::unique_ptr<Side>> sides;
+  Samples samples;
+  for (const BenchFormat format : kBenchFormats) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Side> side,
+                     Side::Create(format, options.keys, schemas.path()));
+    RETURN_IF_ERROR(MeasureBytes(*side, &samples));
+    sides.push_back(std::move(side));
+  }
+  for (int round = 0; round < options.rounds; ++round) {
+    std::fprintf(stderr, "round %d\n", round + 1);
+    for (const std::unique_ptr<Side>& side : sides) {
+      RETURN_IF_ERROR(Measure(side.get(), options.events, &samples));
+    }
+  }
+  std::vector<BenchEntry> entries;
+  for (const BenchFormat format :
+       {BenchFormat::kAvro, BenchFormat::kProtobuf}) {
+    for (const char* measure : {"bytes", "wire.none", "wire.lz4", "encode",
+                                "decode", "decode+fold"}) {
+      auto& of = samples[measure];
+      const std::string name(measure);
+      const bool is_size = name == "bytes" || absl::StartsWith(name, "wire");
+      entries.push_back(
+          {.name = absl::StrCat("formats.", FormatName(format), ".", name),
+           .unit = is_size ? "bytes" : "us/event",
+           .against = "JSON",
+           .ours_samples = of[format],
+           .against_samples = of[BenchFormat::kJson]});
+    }
+  }
+  return entries;
+}
+
+}  // namespace tidegate
