@@ -26,8 +26,6 @@ OWN = DriverSpec(
     environment={"PYTHONPATH": str(ROOT / "clients")},
 )
 
-_PYTHON = (sys.executable, str(ROOT / "clients" / "python" / "driver"))
-
 
 def _yours() -> tuple[DriverSpec, ...]:
     """A driver that is not one of ours: its command is in the environment."""
@@ -41,8 +39,6 @@ def _yours() -> tuple[DriverSpec, ...]:
 DRIVERS = (
     *_yours(),
     OWN,
-    DriverSpec("python", _PYTHON),
-    DriverSpec("python_aio", (*_PYTHON, "--aio")),
     DriverSpec(
         "tidegate_watch",
         (str(_TIDEGATE), "watch"),
