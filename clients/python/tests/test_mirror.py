@@ -8,7 +8,13 @@ import tally
 from tally import chunk, counts, delta, end, reset, upsert
 
 import tidegate
-from tidegate import Connected, Disconnected, Finality, KeysApplied
+from tidegate import (
+    Connected,
+    Disconnected,
+    Finality,
+    KeysApplied,
+    MirrorState,
+)
 from tidegate._cursor import StreamCursor
 from tidegate.errors import rpc_error
 from tidegate.v1 import view_service_pb2 as pb
@@ -28,6 +34,9 @@ class Mirrored:
             self.cursor.take(response, events)
             for event in events:
                 self.mirror.apply(event)
+
+    def state(self) -> MirrorState:
+        return self.mirror.state
 
     def resume(self) -> None:
         error = rpc_error(14, "cut")
@@ -92,16 +101,56 @@ def test_a_lost_connection_leaves_it_as_it_was(held: Mirrored) -> None:
     assert counts(held.mirror) == {"b": 2}
 
 
-def test_after_a_reset_it_is_empty_until_the_snapshots_end(
+def test_after_a_reset_the_rows_stay_until_the_snapshots_end(
     held: Mirrored,
 ) -> None:
+    before = held.mirror.position
     held.take(reset())
-    assert counts(held.mirror) == {} and not held.mirror.complete
-    assert held.mirror.position is None and held.mirror.watermark is None
+    assert held.state() is MirrorState.LOADING
     held.take(chunk(upsert("b", 7)))
-    assert counts(held.mirror) == {}
+    assert counts(held.mirror) == {"a": 1, "b": 2}
+    assert held.mirror.position == before and held.mirror.complete
+    held.take(reset(), chunk(upsert("c", 8)))
     held.take(end(80))
-    assert counts(held.mirror) == {"b": 7} and held.mirror.complete
+    assert counts(held.mirror) == {"c": 8}
+    assert held.mirror.position == tidegate.Position(b"i", {0: 80})
+    assert held.state() is MirrorState.LIVE
+
+
+def test_its_state_over_a_cut(held: Mirrored) -> None:
+    assert held.state() is MirrorState.LIVE
+    held.resume()
+    assert held.state() is MirrorState.DISCONNECTED
+    held.mirror.apply(Connected(resumed_from=b"t5"))
+    assert held.state() is MirrorState.LIVE
+    held.take(reset(), chunk(upsert("a"), token=b"s"))
+    held.resume()
+    held.mirror.apply(Connected(resumed_from=b"s"))
+    assert held.state() is MirrorState.LOADING
+    held.mirror.end()
+    assert held.state() is MirrorState.ENDED
+
+
+def test_it_has_a_limit() -> None:
+    mirror = tidegate.Mirror(tally.TALLY, max_rows=2)
+    two = tuple(
+        tidegate.Change(tidegate.ChangeKind.UPSERT, k, tally.TALLY.row_class())
+        for k in "ab"
+    )
+    mirror.apply(tidegate.Snapshot(changes=two))
+    more = tidegate.Change(
+        tidegate.ChangeKind.UPSERT, "c", tally.TALLY.row_class()
+    )
+    with pytest.raises(tidegate.LimitExceeded, match="max_mirror_rows, 2"):
+        mirror.apply(tidegate.Snapshot(changes=(more,)))
+    mirror.apply(Connected())
+    position = tidegate.Position(b"i", {0: 5})
+    mirror.apply(tidegate.Snapshot(changes=two))
+    mirror.apply(tidegate.SnapshotEnd(position=position))
+    with pytest.raises(tidegate.LimitExceeded):
+        mirror.apply(
+            tidegate.Changes(changes=(more,), ranges=(), position=position)
+        )
 
 
 def test_a_snapshot_goes_on_over_a_cut() -> None:
@@ -125,7 +174,9 @@ def test_with_anothers_token_it_is_not_complete_before_a_reset() -> None:
     mirrored.take(delta(5, 6, upsert("a")))
     assert counts(mirrored.mirror) == {"a": 1}
     assert not mirrored.mirror.complete
-    mirrored.take(reset(), end(9))
+    mirrored.take(reset())
+    assert counts(mirrored.mirror) == {"a": 1}
+    mirrored.take(end(9))
     assert counts(mirrored.mirror) == {} and mirrored.mirror.complete
 
 
@@ -202,6 +253,9 @@ def test_waiting_ends_with_the_stream() -> None:
     assert not mirror.wait_complete()
 
 
-def test_a_fresh_start_forgets(held: Mirrored) -> None:
+def test_a_fresh_start_replaces_the_rows(held: Mirrored) -> None:
     held.mirror.apply(Connected())
-    assert counts(held.mirror) == {} and not held.mirror.complete
+    assert counts(held.mirror) == {"a": 1, "b": 2}
+    assert held.state() is MirrorState.LOADING
+    held.mirror.apply(tidegate.SnapshotEnd(position=tidegate.Position()))
+    assert counts(held.mirror) == {}

@@ -198,6 +198,25 @@ def test_a_gap_in_one_watch_is_raised() -> None:
         assert raised.value.watch == watch.number
 
 
+def test_a_mirror_that_is_full_ends_the_session() -> None:
+    def script(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        next(requests)
+        yield update(1, end(5, upsert("a"), upsert("b")))
+        hold(context)
+
+    limits = tidegate.Limits(max_mirror_rows=1)
+    with (
+        ScriptedServer(script) as server,
+        client_of(server, limits=limits) as client,
+        client.session() as session,
+    ):
+        watch = session.add_watch(TALLY)
+        for _ in range(2):
+            with pytest.raises(tidegate.LimitExceeded) as raised:
+                list(session)
+            assert raised.value.watch == watch.number
+
+
 def test_the_session_is_refused_for_good() -> None:
     with (
         ScriptedServer() as server,

@@ -128,6 +128,7 @@ def test_it_resumes_each_watch_by_its_token_with_the_keys_applied() -> None:
         "1 Changes", "1 KeysApplied 1",
     ]  # fmt: skip
     assert world.cut() == ["- Disconnected"]
+    assert watch.mirror.state is tidegate.MirrorState.DISCONNECTED
     assert world.open() == [
         "watch 1 b c token=t7", "keys 1 r2 +d", "watch 2  token=t5",
     ]  # fmt: skip

@@ -19,11 +19,15 @@ from tidegate._subscription_core import (
 )
 from tidegate.errors import Code, rpc_error
 
+_LIMITS = Limits()
 
-def make_core(**backoff: Any) -> SubscriptionCore[Any]:
+
+def make_core(
+    limits: Limits = _LIMITS, **backoff: Any
+) -> SubscriptionCore[Any]:
     subject = Subject(view="tally", where="n > 0", min_interval_s=1.5)
     retries = Retries(Backoff(seed=1, **backoff))
-    return SubscriptionCore(subject, tally.TALLY, b"", retries, Limits())
+    return SubscriptionCore(subject, tally.TALLY, b"", retries, limits)
 
 
 def events(core: SubscriptionCore[Any]) -> list[Any]:
@@ -187,6 +191,16 @@ def test_a_broken_promise_comes_after_what_was_told_before() -> None:
         with pytest.raises(tidegate.BrokenPromise) as raised:
             core.step()
         assert raised.value.view == "tally"
+
+
+def test_a_mirror_that_is_full_ends_it() -> None:
+    core = make_core(Limits(max_mirror_rows=1))
+    open_(core)
+    core.received(end(5, upsert("a"), upsert("b")))
+    assert isinstance(core.step(), Emit)
+    for _ in range(2):
+        with pytest.raises(tidegate.LimitExceeded, match="max_mirror_rows"):
+            core.step()
 
 
 def test_no_keys_are_not_all_rows() -> None:

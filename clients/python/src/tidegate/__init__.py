@@ -52,7 +52,7 @@ from tidegate.errors import (
     Unavailable,
     Unimplemented,
 )
-from tidegate.mirror import Mirror, MirrorState
+from tidegate.mirror import Mirror, MirrorCopy, MirrorState
 from tidegate.session import Session
 from tidegate.settings import Backoff, Limits
 from tidegate.subscription import Subscription
@@ -86,6 +86,7 @@ __all__ = [
     "LimitExceeded",
     "Limits",
     "Mirror",
+    "MirrorCopy",
     "MirrorState",
     "NotFound",
     "Page",

@@ -51,7 +51,9 @@ class WatchCore(Generic[RowT]):
         self.subject = subject
         self.view = view
         self.keys = WatchKeys(keyed, subject.keys)
-        self.mirror = Mirror(view, resumed=bool(token))
+        self.mirror = Mirror(
+            view, resumed=bool(token), max_rows=limits.max_mirror_rows
+        )
         self.token = token  # as of the last event handed over
         self.retries = Retries(backoff)
         self.wire_id: int | None = None  # None: the server is not asked for it
@@ -85,12 +87,19 @@ class EmitWatch:
 
     watch: WatchCore[Any] | None
     event: WatchEvent[Message]
+    of_all: tuple[WatchCore[Any], ...] = ()  # those that the session has then
 
     def deliver(self) -> None:
         """To the mirror. Waits for who reads it: hold no lock meanwhile."""
         if self.watch is None:
+            for watch in self.of_all:
+                watch.mirror.apply(self.event)
             return
-        self.watch.mirror.apply(self.event)
+        try:
+            self.watch.mirror.apply(self.event)
+        except Error as error:
+            error.watch = self.watch.number
+            raise
         self.watch.token = token_after(self.event, self.watch.token)
         if isinstance(self.event, WatchFailed):
             self.watch.mirror.end()
@@ -244,6 +253,11 @@ class SessionCore:
     def waited(self) -> None:
         self._life.waited()
 
+    def fail(self, error: Error) -> None:
+        """A mirror could not take its event: nothing comes after it."""
+        self._events.clear()
+        self._life.fail(error)
+
     def _disconnected(self, error: RpcError, wait_s: float | None) -> None:
         if wait_s is not None:
             self._tell(None, Disconnected(error=error, retry_after_s=wait_s))
@@ -251,7 +265,8 @@ class SessionCore:
     def _tell(
         self, watch: WatchCore[Any] | None, event: WatchEvent[Message]
     ) -> None:
-        self._events.append(EmitWatch(watch, event))
+        of_all = () if watch is not None else tuple(self._watches.values())
+        self._events.append(EmitWatch(watch, event, of_all))
 
     def _open(self, watch: WatchCore[Any]) -> None:
         watch.open_at = None

@@ -105,7 +105,9 @@ class SubscriptionCore(Generic[RowT]):
         self._cursor = StreamCursor(view, token, limits.max_pending_bytes)
         self._life = Lifecycle(retries)
         self._events: deque[Event[RowT]] = deque()
-        self.mirror = Mirror(view, resumed=bool(token))
+        self.mirror = Mirror(
+            view, resumed=bool(token), max_rows=limits.max_mirror_rows
+        )
         # As of the last event handed over.
         self.token = token
 
@@ -113,7 +115,12 @@ class SubscriptionCore(Generic[RowT]):
         """What to do next. Raises what it has failed with, once told all."""
         if self._events:
             event = self._events.popleft()
-            self.mirror.apply(event)
+            try:
+                self.mirror.apply(event)
+            except Error as error:
+                self._events.clear()
+                self._life.fail(error)
+                raise
             self.token = token_after(event, self.token)
             return Emit(event)
         if self._life.failure is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Generic, TypeVar, overload
 
 from tidegate._events import (
@@ -14,6 +15,7 @@ from tidegate._events import (
     ChangeKind,
     Changes,
     Connected,
+    Disconnected,
     Finality,
     Key,
     KeyLike,
@@ -25,20 +27,29 @@ from tidegate._events import (
     SnapshotEnd,
     WatchEvent,
 )
+from tidegate.errors import LimitExceeded
+from tidegate.settings import Limits
 from tidegate.view import View
 
 DefaultT = TypeVar("DefaultT")
 
 
+class MirrorState(Enum):
+    LOADING = "loading"  # a snapshot is under way, or none has begun yet
+    LIVE = "live"  # connected: every change comes as it happens
+    DISCONNECTED = "disconnected"  # the rows stay, and grow old
+    ENDED = "ended"  # for good
+
+
 @dataclass(frozen=True, slots=True)
-class MirrorState(Generic[RowT]):
+class MirrorCopy(Generic[RowT]):
     """All rows of one moment."""
 
     rows: dict[Key, RowT]
     finality: dict[Key, Finality]  # of rows in windows
     position: Position | None
     watermark: datetime | None
-    complete: bool
+    state: MirrorState
 
 
 class Mirror(Generic[RowT]):
@@ -47,19 +58,27 @@ class Mirror(Generic[RowT]):
     Every call sees the state after one whole batch, never half a commit; for
     several calls at one position there are `locked` and `copy`.
 
-    *Before the first snapshot's end, and from a reset to the end of the
-    snapshot that follows it, the mirror is empty and `complete` is False.* A
-    snapshot's rows are shown all at once, at its end. While the connection is
-    lost, the mirror stays as it was. One that began with another process's
-    token has only what came since, and is not complete before a reset.
+    *Until the first snapshot has ended there are no rows, and `complete` is
+    False. After a reset, or when a stream starts anew, the rows stay those from
+    before it, in the state LOADING, until the new snapshot's end shows the new
+    ones, all at once.* While the connection is lost they stay, too. A mirror
+    that began with another process's token has only what came since, and is not
+    complete before the end of a snapshot that follows a reset.
 
     Keys are values where the view has one key column, else tuples in the view's
     order; to look up, a dictionary or a <View>Key will do too. Rows belong to
     the mirror: do not change them.
     """
 
-    def __init__(self, view: View[RowT], *, resumed: bool = False) -> None:
+    def __init__(
+        self,
+        view: View[RowT],
+        *,
+        resumed: bool = False,
+        max_rows: int = Limits.max_mirror_rows,
+    ) -> None:
         self._view = view
+        self._max_rows = max_rows
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._rows: dict[Key, RowT] = {}
@@ -68,14 +87,20 @@ class Mirror(Generic[RowT]):
         self._staged_rows: dict[Key, RowT] = {}
         self._staged_finality: dict[Key, Finality] = {}
         self._lacks_rows = resumed  # of the time before another's token
+        self._loading = not resumed
+        self._state = MirrorState.LOADING
         self._complete = False
-        self._ended = False
         self._position: Position | None = None
         self._watermark: datetime | None = None
 
     @property
     def view(self) -> View[RowT]:
         return self._view
+
+    @property
+    def state(self) -> MirrorState:
+        with self._lock:
+            return self._state
 
     @property
     def complete(self) -> bool:
@@ -138,15 +163,15 @@ class Mirror(Generic[RowT]):
         with self._lock:
             return list(self._rows.items())
 
-    def copy(self) -> MirrorState[RowT]:
+    def copy(self) -> MirrorCopy[RowT]:
         """All of it, at one position."""
         with self._lock:
-            return MirrorState(
+            return MirrorCopy(
                 dict(self._rows),
                 dict(self._finality),
                 self._position,
                 self._watermark,
-                self._complete,
+                self._state,
             )
 
     @contextmanager
@@ -162,49 +187,68 @@ class Mirror(Generic[RowT]):
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._complete or self._ended, timeout_s
+                lambda: self._complete or self._state is MirrorState.ENDED,
+                timeout_s,
             )
             return self._complete
 
     # Feeding: by its subscription alone.
 
     def apply(self, event: WatchEvent[RowT]) -> None:
+        """LimitExceeded if there are too many rows."""
         with self._lock:
             match event:
                 case Connected(resumed_from=b"") | Reset():
-                    self._forget()
+                    self._start_over()
+                case Connected() if self._loading:
+                    self._state = MirrorState.LOADING
+                case Connected():
+                    self._state = MirrorState.LIVE
+                case Disconnected():
+                    self._state = MirrorState.DISCONNECTED
                 case Snapshot():
+                    self._loading = True
+                    self._state = MirrorState.LOADING
                     for change in event.changes:
                         self._put(
                             change, self._staged_rows, self._staged_finality
                         )
+                    self._check_limit(self._staged_rows)
                 case SnapshotEnd():
                     self._show_snapshot()
                     self._move(event.position, event.watermark)
                 case Changes():
                     for change in event.changes:
                         self._put(change, self._rows, self._finality)
+                    self._check_limit(self._rows)
                     self._move(event.position, event.watermark)
                 case KeysApplied():
                     for key in event.removed:
                         self._rows.pop(key, None)
                         self._finality.pop(key, None)
+                        self._staged_rows.pop(key, None)
+                        self._staged_finality.pop(key, None)
 
     def end(self) -> None:
         """Nothing will come any more."""
         with self._changed:
-            self._ended = True
+            self._state = MirrorState.ENDED
             self._changed.notify_all()
 
-    def _forget(self) -> None:
-        self._rows = {}
-        self._finality = {}
+    def _start_over(self) -> None:
+        """A snapshot follows; what is shown stays until its end."""
         self._staged_rows = {}
         self._staged_finality = {}
         self._lacks_rows = False
-        self._complete = False
-        self._position = None
-        self._watermark = None
+        self._loading = True
+        self._state = MirrorState.LOADING
+
+    def _check_limit(self, rows: dict[Key, RowT]) -> None:
+        if len(rows) > self._max_rows:
+            raise LimitExceeded(
+                f"more than max_mirror_rows, {self._max_rows}",
+                view=self._view.name,
+            )
 
     def _show_snapshot(self) -> None:
         self._rows = self._staged_rows
@@ -212,9 +256,12 @@ class Mirror(Generic[RowT]):
         self._staged_rows = {}
         self._staged_finality = {}
         self._complete = not self._lacks_rows
+        self._watermark = None
         self._changed.notify_all()
 
     def _move(self, position: Position, watermark: datetime | None) -> None:
+        self._loading = False
+        self._state = MirrorState.LIVE
         self._position = position
         if watermark is not None:
             self._watermark = watermark

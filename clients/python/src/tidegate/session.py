@@ -127,6 +127,8 @@ class Session:
             except BaseException as error:
                 self._cut()
                 if isinstance(error, Error):
+                    with self._lock:
+                        self._core.fail(error)
                     self._end_mirrors()
                 raise
         if emit is None:

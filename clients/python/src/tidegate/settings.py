@@ -17,6 +17,9 @@ class Limits:
     max_pending_bytes: int = 256 * _MIB
     # Requests for keys of one watch that have no answer yet.
     max_pending_key_requests: int = 10_000
+    # Rows of one mirror; while a snapshot replaces them, of the old and of the
+    # new each.
+    max_mirror_rows: int = 1_000_000
     max_watches_per_session: int = 10_000
     # Views whose types a client remembers.
     max_known_views: int = 1_000

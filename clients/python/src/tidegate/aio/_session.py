@@ -120,14 +120,16 @@ class Session:
         self._iterating = True
         try:
             emit = await self._next()
-        except Error:
+            if emit is not None:
+                emit.deliver()
+        except Error as error:
+            self._core.fail(error)
             await self._end()
             raise
         finally:
             self._iterating = False
         if emit is None:
             raise StopAsyncIteration
-        emit.deliver()
         return event_of(emit)
 
     def disconnect(self) -> None:
