@@ -62,8 +62,30 @@ class Driver:
                 stderr=log,
             )  # fmt: skip
 
+        self._read = 0  # bytes of the whole lines that have been looked at
+        self._streams = 0
+        self._waiting: set[str] = set()  # views whose stream has not moved
+
     def running(self) -> bool:
         return self._process.poll() is None
+
+    def streams_with_progress(self) -> int:
+        """How many have begun and moved on, of all views together."""
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self._read += len(whole + newline)
+        for text in whole.splitlines():
+            if b'"marker"' not in text:
+                continue
+            line = json.loads(text)
+            view = line.get("view", self.views[0])
+            if line["marker"] == "connect":
+                self._waiting.add(view)
+            elif line["marker"] == "progress" and view in self._waiting:
+                self._waiting.remove(view)
+                self._streams += 1
+        return self._streams
 
     def lines(self, view: str) -> list[dict[str, Any]]:
         """Those of a view that are whole."""
@@ -144,9 +166,10 @@ def _drivers(server: Server, directory: Path) -> list[Driver]:
     return drivers
 
 
-def _progressed(driver: Driver, lines: int) -> bool:
+def _is_back(driver: Driver, streams: int) -> bool:
+    """For each view that many streams have begun, and progress followed."""
     assert driver.running(), f"{driver.name} has ended"
-    return driver.path.read_text().count("\n") > lines
+    return driver.streams_with_progress() >= streams * len(driver.views)
 
 
 def _scan(server: Server, directory: Path, view: str) -> Path:
@@ -193,10 +216,9 @@ def test_through_kills(
     hitting.start()
     kills = _KILLS_FULL if full else _KILLS
     for number in range(kills):
-        marks = [driver.path.read_text().count("\n") for driver in drivers]
-        for driver, mark in zip(drivers, marks, strict=True):
+        for driver in drivers:
             wait_for(
-                driver.name, partial(_progressed, driver, mark + 20), _WAIT_S
+                driver.name, partial(_is_back, driver, number + 1), _WAIT_S
             )
         hitting.more(_HITS_BEFORE_A_KILL)
         if number % 4 == 3:
@@ -227,6 +249,7 @@ def _check(
                 f"{driver.name}: {view}",
                 partial(_settled, driver, view, rows),
                 _WAIT_S,
+                interval_s=1,
             )
     for driver in drivers:
         assert driver.end() == _OK, driver.name
