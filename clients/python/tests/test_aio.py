@@ -310,6 +310,22 @@ def test_a_broken_promise_ends_the_stream() -> None:
     assert len(server.asked) == 1
 
 
+def test_a_view_with_another_key_ends_it() -> None:
+    rebuilt = tally.reset(pb.Reset.VIEW_REBUILT)
+    server = ScriptedServer(say_and_hold(end(5), rebuilt, rebuilt))
+
+    async def test(client: Client) -> None:
+        async with client.subscribe(TALLY) as subscription:
+            await until(subscription, tidegate.Reset)
+            server.answers["DescribeView"] = lambda _: tally.description(
+                "windows"
+            )
+            with pytest.raises(tidegate.ViewChanged, match="region, id"):
+                await anext(subscription)
+
+    run(server, test)
+
+
 def test_disconnect_is_as_a_network_would() -> None:
     server = ScriptedServer(say_and_hold(end(5)), say_and_hold(delta(5, 6)))
 

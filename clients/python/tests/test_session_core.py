@@ -8,7 +8,7 @@ from tally import delta, end, upsert
 
 import tidegate
 from tidegate import Backoff, Limits
-from tidegate._lifecycle import Leave, Open, Wait
+from tidegate._lifecycle import Check, Leave, Open, Wait
 from tidegate._session_core import EmitWatch, SessionCore, WatchCore
 from tidegate._subscription_core import Subject
 from tidegate.errors import Code, rpc_error
@@ -198,8 +198,9 @@ def test_a_watch_whose_keys_are_gone_is_not_opened_until_some_come() -> None:
     assert world.send(1, end(7)) == [], "of the stream before"
     world.change(watch, "b")
     assert world.written() == ["watch 1 b token="]
-    told = world.send(1, end(9, upsert("b")))
-    assert told[-2:] == ["1 SnapshotEnd", "1 KeysApplied 2"]
+    assert world.send(1, end(9, upsert("b"))) == []
+    world.core.checked(["k"])  # it has begun anew
+    assert world.told()[-2:] == ["1 SnapshotEnd", "1 KeysApplied 2"]
     assert tally.counts(watch.mirror) == {"b": 1}
 
 
@@ -309,6 +310,29 @@ def test_a_reset_of_one_watch() -> None:
         "1 Changes", "1 KeysApplied 1",
     ]  # fmt: skip
     assert tally.counts(watch.mirror) == {"b": 1}
+
+
+def test_a_watch_whose_view_has_another_key_ends() -> None:
+    world = World()
+    first, _ = world.watch("a"), world.watch("b")
+    world.open()
+    world.send(1, end(5, upsert("a")))
+    world.send(2, end(5, upsert("b")))
+    rebuilt = tally.reset(pb.Reset.VIEW_REBUILT)
+    assert world.send(1, rebuilt) == []
+    assert world.core.step() == Check("tally")
+    world.core.checked(["n"])
+    assert world.told() == ["1 WatchFailed"]
+    assert world.written() == ["unwatch 1"]
+    assert first.mirror.state is tidegate.MirrorState.ENDED
+    assert world.send(2, rebuilt) == []
+    world.core.checked(["k"])
+    assert world.told() == ["2 Reset"]
+    world.send(2, rebuilt)
+    world.core.not_checked(rpc_error(Code.UNAVAILABLE, "cut"))
+    assert world.told() == ["- Disconnected"]
+    world.core.waited()
+    assert world.open() == ["watch 1 b token="]
 
 
 def test_limits_have_names() -> None:

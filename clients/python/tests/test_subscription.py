@@ -285,6 +285,21 @@ def test_a_handler_that_fails_ends_it() -> None:
         subscription.wait_complete(30)
 
 
+def test_a_view_with_another_key_ends_it() -> None:
+    rebuilt = tally.reset(pb.Reset.VIEW_REBUILT)
+    with (
+        ScriptedServer(say_and_hold(end(5), rebuilt, rebuilt)) as server,
+        client_of(server) as client,
+        client.subscribe(TALLY) as subscription,
+    ):
+        for event in subscription:
+            if isinstance(event, tidegate.Reset):
+                break
+        server.answers["DescribeView"] = lambda _: tally.description("windows")
+        with pytest.raises(tidegate.ViewChanged, match="region, id"):
+            next(subscription)
+
+
 def test_the_filter_goes_along() -> None:
     with (
         ScriptedServer(say_and_hold(end(5)), say_and_hold(end(5))) as server,

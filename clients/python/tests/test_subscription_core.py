@@ -8,9 +8,9 @@ import tally
 from tally import delta, drain, end, upsert
 
 import tidegate
-from tidegate import Backoff, Disconnected, Drain, Limits
+from tidegate import Backoff, Disconnected, Drain, Limits, Reset
 from tidegate._backoff import Retries, backoff_s
-from tidegate._lifecycle import Leave, Open, Read, Wait
+from tidegate._lifecycle import Check, Leave, Open, Read, Wait
 from tidegate._subscription_core import (
     Emit,
     Subject,
@@ -18,6 +18,7 @@ from tidegate._subscription_core import (
     subject_of,
 )
 from tidegate.errors import Code, rpc_error
+from tidegate.v1 import view_service_pb2 as pb
 
 _LIMITS = Limits()
 
@@ -191,6 +192,41 @@ def test_a_broken_promise_comes_after_what_was_told_before() -> None:
         with pytest.raises(tidegate.BrokenPromise) as raised:
             core.step()
         assert raised.value.view == "tally"
+
+
+def test_a_view_that_may_have_another_key_is_checked() -> None:
+    core = make_core()
+    open_(core)
+    core.received(end(5, upsert("a")))
+    core.received(tally.reset())
+    assert len(events(core)) == 4, "neither at first nor after a trim"
+    core.received(tally.reset(pb.Reset.VIEW_REBUILT))
+    assert core.step() == Check("tally")
+    core.checked(["k"])
+    (event,) = events(core)
+    assert isinstance(event, Reset)
+    core.received(tally.reset(pb.Reset.VIEW_REBUILT))
+    core.checked(["k", "n"])
+    for _ in range(2):
+        with pytest.raises(tidegate.ViewChanged, match="another key"):
+            core.step()
+
+
+def test_a_check_that_fails_is_a_cut() -> None:
+    core = make_core()
+    open_(core)
+    core.received(end(5))
+    events(core)
+    rebuilt = tally.reset(pb.Reset.VIEW_REBUILT)
+    rebuilt.snapshot = True
+    rebuilt.changes.append(upsert("a"))
+    rebuilt.resume_token = b"s"
+    core.received(rebuilt)
+    core.not_checked(rpc_error(Code.UNAVAILABLE, "cut"))
+    wait_of(core)
+    assert open_(core) == b"", "what came with the reset was not handed over"
+    core.received(end(9))
+    assert core.step() == Check("tally")
 
 
 def test_a_mirror_that_is_full_ends_it() -> None:

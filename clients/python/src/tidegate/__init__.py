@@ -51,6 +51,7 @@ from tidegate.errors import (
     Unauthenticated,
     Unavailable,
     Unimplemented,
+    ViewChanged,
 )
 from tidegate.mirror import Mirror, MirrorCopy, MirrorState
 from tidegate.session import Session
@@ -108,6 +109,7 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "View",
+    "ViewChanged",
     "ViewInfo",
     "Watch",
     "WatchEvent",

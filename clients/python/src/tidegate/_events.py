@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from tidegate.errors import RpcError
+from tidegate.errors import Error, RpcError
 
 RowT = TypeVar("RowT", bound=Message)
 
@@ -147,7 +147,7 @@ class KeysApplied:
 class WatchFailed:
     """Of a session's watch: it has ended for good; its last event."""
 
-    error: RpcError
+    error: Error
 
 
 Event: TypeAlias = (
@@ -160,6 +160,16 @@ Event: TypeAlias = (
     | Disconnected
 )
 WatchEvent: TypeAlias = Event[RowT] | KeysApplied | WatchFailed
+
+
+def may_have_another_key(event: WatchEvent[RowT]) -> bool:
+    """A view may have been built anew, with another key, before `event`."""
+    match event:
+        case Reset():
+            return event.cause != "HISTORY_TRIMMED"
+        case Connected():
+            return not event.resumed_from
+    return False
 
 
 def token_after(event: WatchEvent[RowT], token: bytes) -> bytes:

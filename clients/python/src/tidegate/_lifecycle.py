@@ -21,6 +21,13 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """Ask for the key columns of the view; tell them, or the call's error."""
+
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Cut the stream, then tell `left`."""
 

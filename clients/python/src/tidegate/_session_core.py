@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -21,9 +22,10 @@ from tidegate._events import (
     SnapshotEnd,
     WatchEvent,
     WatchFailed,
+    may_have_another_key,
     token_after,
 )
-from tidegate._lifecycle import Leave, Lifecycle, Open, Read, Stop, Wait
+from tidegate._lifecycle import Check, Leave, Lifecycle, Open, Read, Stop, Wait
 from tidegate._subscription_core import Subject, drained_error
 from tidegate._values import to_seconds
 from tidegate._watch_keys import KeysRequest, WatchKeys
@@ -60,6 +62,7 @@ class WatchCore(Generic[RowT]):
         self.open_at: float | None = None  # refused: ask again then
         self.removed = False
         self.handle: Any = None  # what the application has of it
+        self.known = False  # its key, since the first response
         self._max_pending_bytes = limits.max_pending_bytes
         self.cursor = StreamCursor(view, token, self._max_pending_bytes)
 
@@ -68,8 +71,11 @@ class WatchCore(Generic[RowT]):
         self.wire_id = None
         self.open_at = None
         if not self.keys.openable:
-            self.cursor = StreamCursor(self.view, b"", self._max_pending_bytes)
+            self.start_anew()
         self.cursor.begin_stream()
+
+    def start_anew(self) -> None:
+        self.cursor = StreamCursor(self.view, b"", self._max_pending_bytes)
 
     def opening(self) -> pb.SessionRequest:
         assert self.wire_id is not None
@@ -115,6 +121,7 @@ class SessionCore:
         self._watches: dict[int, WatchCore[Any]] = {}
         self._by_wire_id: dict[int, WatchCore[Any]] = {}
         self._refused: list[WatchCore[Any]] = []  # those with an open_at
+        self._unchecked: deque[WatchCore[Any]] = deque()
         self._outbox: deque[pb.SessionRequest] = deque()
         self._events: deque[EmitWatch] = deque()
         self._last_watch = 0
@@ -193,8 +200,10 @@ class SessionCore:
 
     # What the stream does.
 
-    def step(self) -> EmitWatch | Open | Read | Leave | Wait | Stop:
+    def step(self) -> EmitWatch | Check | Open | Read | Leave | Wait | Stop:
         """What to do next. Raises what it has failed with, once told all."""
+        if self._unchecked:
+            return Check(self._unchecked[0].view.name)
         while self._events:
             emit = self._events.popleft()
             if emit.watch is None or not emit.watch.removed:
@@ -243,6 +252,31 @@ class SessionCore:
             retry_after_s = to_seconds(response.drain.retry_after)
             self._tell(None, Drain(retry_after_s=retry_after_s))
             self._life.drained(retry_after_s)
+
+    def checked(self, key_columns: Iterable[str]) -> None:
+        """A watch whose view has another key ends; the session goes on."""
+        watch = self._unchecked.popleft()
+        try:
+            watch.view.check_key(key_columns)
+        except Error as error:
+            error.watch = watch.number
+            self._withdraw(watch)
+            if watch.number in self._watches:
+                self.remove_watch(watch)
+                watch.removed = False
+                self._tell(watch, WatchFailed(error=error))
+
+    def not_checked(self, error: RpcError) -> None:
+        """The shell has cut the stream; on another one these start anew."""
+        for watch in self._unchecked:
+            self._withdraw(watch)
+            watch.start_anew()
+        self._unchecked.clear()
+        self.ended(error)
+
+    def _withdraw(self, watch: WatchCore[Any]) -> None:
+        """What it has not been told of yet."""
+        self._events = deque(e for e in self._events if e.watch is not watch)
 
     def ended(self, error: RpcError) -> None:
         self._disconnected(error, self._life.ended(error))
@@ -303,6 +337,9 @@ class SessionCore:
             for event in events:
                 self._tell(watch, event)
         watch.retries.answered()
+        if watch.known and any(map(may_have_another_key, events)):
+            self._unchecked.append(watch)
+        watch.known = True
         if any(isinstance(event, SnapshotEnd) for event in events):
             # The snapshot is of the keys that they all come to.
             for number in watch.keys.snapshot_ended():

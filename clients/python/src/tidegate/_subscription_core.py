@@ -15,9 +15,10 @@ from tidegate._events import (
     Event,
     KeyLike,
     RowT,
+    may_have_another_key,
     token_after,
 )
-from tidegate._lifecycle import Leave, Lifecycle, Open, Read, Stop, Wait
+from tidegate._lifecycle import Check, Leave, Lifecycle, Open, Read, Stop, Wait
 from tidegate._values import set_duration
 from tidegate.errors import Code, Error, InvalidKey, RpcError, rpc_error
 from tidegate.mirror import Mirror
@@ -102,7 +103,11 @@ class SubscriptionCore(Generic[RowT]):
         limits: Limits,
     ) -> None:
         self._subject = subject
-        self._cursor = StreamCursor(view, token, limits.max_pending_bytes)
+        self._view = view
+        self._max_pending_bytes = limits.max_pending_bytes
+        self._cursor = StreamCursor(view, token, self._max_pending_bytes)
+        self._known = False  # the key, since the first response
+        self._unchecked = False
         self._life = Lifecycle(retries)
         self._events: deque[Event[RowT]] = deque()
         self.mirror = Mirror(
@@ -111,8 +116,10 @@ class SubscriptionCore(Generic[RowT]):
         # As of the last event handed over.
         self.token = token
 
-    def step(self) -> Emit[RowT] | Open | Read | Leave | Wait | Stop:
+    def step(self) -> Emit[RowT] | Check | Open | Read | Leave | Wait | Stop:
         """What to do next. Raises what it has failed with, once told all."""
+        if self._unchecked:
+            return Check(self._view.name)
         if self._events:
             event = self._events.popleft()
             try:
@@ -142,9 +149,26 @@ class SubscriptionCore(Generic[RowT]):
             error.view = self._subject.view
             self._life.fail(error)
         self._events.extend(events)
+        self._unchecked = self._known and any(map(may_have_another_key, events))
+        self._known = True
         for event in events:
             if isinstance(event, Drain) and self._life.streaming:
                 self._life.drained(event.retry_after_s)
+
+    def checked(self, key_columns: Iterable[str]) -> None:
+        self._unchecked = False
+        try:
+            self._view.check_key(key_columns)
+        except Error as error:
+            self._events.clear()
+            self._life.fail(error)
+
+    def not_checked(self, error: RpcError) -> None:
+        """The shell has cut the stream; another one starts anew."""
+        self._unchecked = False
+        self._events.clear()
+        self._cursor = StreamCursor(self._view, b"", self._max_pending_bytes)
+        self.ended(error)
 
     def ended(self, error: RpcError) -> None:
         self._disconnected(error, self._life.ended(error))

@@ -281,13 +281,21 @@ class Client:
             subject, resolved, resume_token, Retries(self._backoff),
             self._limits,
         )  # fmt: skip
-        return Subscription(self._subscribe, core)
+        return Subscription(self._subscribe, core, self._key_columns)
 
     def session(self) -> Session:
         """Many watches, of one or several views, on one stream."""
         return Session(
-            self._open_session, self._resolve, self._backoff, self._limits
+            self._open_session, self._resolve, self._key_columns,
+            self._backoff, self._limits,
+        )  # fmt: skip
+
+    def _key_columns(self, name: str) -> Sequence[str]:
+        """As the view has them now."""
+        response: pb.DescribeViewResponse = self._call(
+            self._stub.DescribeView, pb.DescribeViewRequest(view=name), name
         )
+        return tuple(response.view.key_columns)
 
     def _subscribe(self, request: pb.SubscribeRequest) -> Any:
         return self._start(self._stub.Subscribe, request, request.view)

@@ -84,6 +84,13 @@ class InvalidKey(Error, ValueError):
         super().__init__(detail, code=Code.INVALID_ARGUMENT, view=view)
 
 
+class ViewChanged(Error):
+    """The view was built anew with another key: take it up anew."""
+
+    def __init__(self, detail: str, *, view: str | None = None) -> None:
+        super().__init__(detail, code=Code.FAILED_PRECONDITION, view=view)
+
+
 class Closed(Error):
     """The client, subscription, session or watch has been closed."""
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self, overload
 
 import grpc
 from google.protobuf.message import Message
 
 from tidegate._events import KeyLike, RowT
-from tidegate._lifecycle import Leave, Open, Read, Stop, Wait
+from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._rpc import ended_error, to_error
 from tidegate._session_core import EmitWatch, SessionCore, WatchCore
 from tidegate._subscription_core import subject_of
-from tidegate.errors import Error
+from tidegate.errors import Error, RpcError
 from tidegate.settings import Backoff, Limits
 from tidegate.v1 import view_service_pb2 as pb
 from tidegate.view import View
@@ -37,11 +37,13 @@ class Session:
         self,
         open_stream: Callable[[Iterator[pb.SessionRequest]], Any],
         resolve: Callable[[str | View[Any]], View[Any]],
+        key_columns: Callable[[str], Sequence[str]],
         backoff: Backoff,
         limits: Limits,
     ) -> None:
         self._open_stream = open_stream
         self._resolve = resolve
+        self._key_columns = key_columns
         self._iterating = threading.Lock()
         # Guards all below. Recursive, so that a signal handler may close it.
         self._lock = threading.RLock()
@@ -200,6 +202,8 @@ class Session:
                     case Stop():
                         return None
             match step:
+                case Check(view):
+                    self._check(view)
                 case Read():
                     self._read()
                 case Leave():
@@ -216,6 +220,18 @@ class Session:
         until = time.monotonic() + seconds
         while not self._closed and (left := until - time.monotonic()) > 0:
             self._changed.wait(left)
+
+    def _check(self, view: str) -> None:
+        try:
+            columns = self._key_columns(view)
+        except RpcError as error:
+            self._cut()
+            with self._lock:
+                self._core.not_checked(error)
+        else:
+            with self._changed:
+                self._core.checked(columns)
+                self._changed.notify_all()
 
     def _read(self) -> None:
         try:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Self
 
 import grpc
 
 from tidegate._events import Event, RowT
-from tidegate._lifecycle import Leave, Open, Read, Stop, Wait
+from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._rpc import ended_error, to_error
 from tidegate._subscription_core import Emit, SubscriptionCore
-from tidegate.errors import Error
+from tidegate.errors import Error, RpcError
 from tidegate.mirror import Mirror
 from tidegate.v1 import view_service_pb2 as pb
 
@@ -32,7 +32,9 @@ class Subscription(Generic[RowT]):
         self,
         subscribe: Callable[[pb.SubscribeRequest], Any],
         core: SubscriptionCore[RowT],
+        key_columns: Callable[[str], Sequence[str]],
     ) -> None:
+        self._key_columns = key_columns
         self._subscribe = subscribe
         self._core = core
         self._iterating = threading.Lock()
@@ -145,6 +147,8 @@ class Subscription(Generic[RowT]):
                     return event
                 case Open():
                     self._open(core.opened())
+                case Check(view):
+                    self._check(view)
                 case Read():
                     self._read()
                 case Leave():
@@ -162,6 +166,15 @@ class Subscription(Generic[RowT]):
         with self._lock:
             if not self._closed.is_set():
                 self._call = self._subscribe(request)
+
+    def _check(self, view: str) -> None:
+        try:
+            columns = self._key_columns(view)
+        except RpcError as error:
+            self.disconnect()
+            self._core.not_checked(error)
+        else:
+            self._core.checked(columns)
 
     def _read(self) -> None:
         view = self.rows.view.name

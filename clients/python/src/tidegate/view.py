@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic
 
@@ -20,7 +20,7 @@ from tidegate._values import (
     parse_rfc3339,
     set_timestamp,
 )
-from tidegate.errors import BrokenPromise, InvalidKey
+from tidegate.errors import BrokenPromise, InvalidKey, ViewChanged
 
 # All NaNs are one key.
 _NAN = float("nan")
@@ -94,6 +94,14 @@ class View(Generic[RowT]):
             message_factory.GetMessageClass(key),
             key_columns,
         )
+
+    def check_key(self, key_columns: Iterable[str]) -> None:
+        """ViewChanged if the view has another key by now."""
+        if set(key_columns) != set(self.key_columns):
+            raise ViewChanged(
+                f"the view has another key by now: {', '.join(key_columns)}",
+                view=self.name,
+            )
 
     # Reading.
 

@@ -280,7 +280,7 @@ class Client:
             )  # fmt: skip
             return core, lambda request: self._stub().Subscribe(request)
 
-        return Subscription(prepare)
+        return Subscription(prepare, self._key_columns)
 
     def session(self) -> Session:
         """Many watches, of one or several views, on one stream."""
@@ -288,9 +288,17 @@ class Client:
         return Session(
             lambda: self._stub().Session(),
             self._resolve,
+            self._key_columns,
             self._backoff,
             self._limits,
         )
+
+    async def _key_columns(self, name: str) -> Sequence[str]:
+        """As the view has them now."""
+        response: pb.DescribeViewResponse = await self._call(
+            "DescribeView", pb.DescribeViewRequest(view=name), name
+        )
+        return tuple(response.view.key_columns)
 
     def _stub(self) -> Any:
         """Of a channel that is made when the event loop is there."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from typing import Any, Self, overload
 
 import grpc.aio
 from google.protobuf.message import Message
 
 from tidegate._events import KeyLike, RowT
-from tidegate._lifecycle import Leave, Open, Read, Stop, Wait
+from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._session_core import EmitWatch, SessionCore, WatchCore
 from tidegate._subscription_core import subject_of
 from tidegate.aio._stream import Pause, ResponseReader
@@ -36,11 +42,13 @@ class Session:
         self,
         open_stream: Callable[[], Any],
         resolve: Callable[[str | View[Any]], Awaitable[View[Any]]],
+        key_columns: Callable[[str], Awaitable[Sequence[str]]],
         backoff: Backoff,
         limits: Limits,
     ) -> None:
         self._open_stream = open_stream
         self._resolve = resolve
+        self._key_columns = key_columns
         self._core = SessionCore(backoff, limits)
         self._changed = asyncio.Event()  # there may be something to write
         self._closed = asyncio.Event()
@@ -186,6 +194,8 @@ class Session:
                 case Open():
                     core.opened()
                     self._open()
+                case Check(view):
+                    await self._check(view)
                 case Read():
                     await self._read()
                 case Leave():
@@ -205,6 +215,16 @@ class Session:
         self._writer = asyncio.create_task(
             self._write(self._stream.call), name="tidegate-session-writer"
         )
+
+    async def _check(self, view: str) -> None:
+        try:
+            columns = await self._key_columns(view)
+        except RpcError as error:
+            await self._leave()
+            self._core.not_checked(error)
+        else:
+            self._core.checked(columns)
+            self._changed.set()
 
     async def _read(self) -> None:
         assert self._stream is not None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Generic, Self
 
 from tidegate._events import Event, RowT
-from tidegate._lifecycle import Leave, Open, Read, Stop, Wait
+from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._subscription_core import Emit, SubscriptionCore
 from tidegate.aio._stream import Pause, ResponseReader
 from tidegate.errors import Closed, Error, RpcError
@@ -33,8 +33,10 @@ class Subscription(Generic[RowT]):
         prepare: Callable[
             [], Awaitable[tuple[SubscriptionCore[RowT], OpenStream]]
         ],
+        key_columns: Callable[[str], Awaitable[Sequence[str]]],
     ) -> None:
         self._prepare = prepare
+        self._key_columns = key_columns
         self._core: SubscriptionCore[RowT] | None = None
         self._open_stream: OpenStream | None = None
         self._stream: ResponseReader | None = None
@@ -173,6 +175,8 @@ class Subscription(Generic[RowT]):
                     return event
                 case Open():
                     self._open(core.opened())
+                case Check(view):
+                    await self._check(core, view)
                 case Read():
                     await self._read(core)
                 case Leave():
@@ -191,6 +195,15 @@ class Subscription(Generic[RowT]):
         self._stream = ResponseReader(
             self._open_stream(request), self.rows.view.name
         )
+
+    async def _check(self, core: SubscriptionCore[RowT], view: str) -> None:
+        try:
+            columns = await self._key_columns(view)
+        except RpcError as error:
+            await self._leave()
+            core.not_checked(error)
+        else:
+            core.checked(columns)
 
     async def _read(self, core: SubscriptionCore[RowT]) -> None:
         assert self._stream is not None
