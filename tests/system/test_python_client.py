@@ -2,6 +2,7 @@
 server: the history checker finds no broken promise, and in the end each local
 copy is what `tidegate scan` shows."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 import tidegate
@@ -20,6 +22,7 @@ from system.conftest import ServerFactory
 from system.counters import Counters
 from system.kafka import Broker
 from system.processes import DIE_WITH_PARENT, ROOT, wait_for
+from system.publish import compile_proto
 from system.tidegate import Server, checker, ended, scan_rows
 
 pytestmark = [pytest.mark.kafka, pytest.mark.server]
@@ -340,14 +343,30 @@ def test_what_is_wrong_is_said(client: tidegate.Client) -> None:
         next(subscription)
 
 
-def test_types_of_ones_own(client: tidegate.Client, counters: Counters) -> None:
-    """Classes that the application has, as generated ones would be."""
-    described = client.describe("hit_counts").view
-    assert described is not None
-    view = tidegate.View("hit_counts", described.row_class, described.key_class)
-    with client.subscribe(view, keys=["b"]).start() as subscription:
+def test_generated_types(
+    server: Server,
+    client: tidegate.Client,
+    counters: Counters,
+    tmp_path: Path,
+) -> None:
+    """What `tidegate proto` prints, compiled: by it rows have types, and the
+    view is a service of its own."""
+    done = server.cli("proto", "hit_counts")
+    assert done.returncode == _OK, done.stderr
+    (tmp_path / "hit_counts.proto").write_text(done.stdout)
+    made: Any = compile_proto(tmp_path, "hit_counts.proto")
+    wanted = made.HitCountsRow(
+        k="b", hits=counters.hits["b"], total=counters.totals["b"]
+    )
+    view = tidegate.View("hit_counts", made.HitCountsRow, made.HitCountsKey)
+    key = made.HitCountsKey(k="b")
+    assert client.get(view, key) == wanted
+    with client.subscribe(view, keys=[key]).start() as subscription:
         assert subscription.wait_complete(_WAIT_S)
-        row = subscription.rows["b"]
-    assert tidegate.to_dict(row) == {
-        "k": "b", "hits": counters.hits["b"], "total": counters.totals["b"],
-    }  # fmt: skip
+        assert subscription.rows[key] == wanted
+    stubs = importlib.import_module("hit_counts_pb2_grpc")
+    with grpc.insecure_channel(server.address) as channel:
+        answer = stubs.HitCountsStub(channel).Get(
+            made.HitCountsGetRequest(keys=[key]), timeout=_WAIT_S
+        )
+    assert [entry.row for entry in answer.entries] == [wanted]
