@@ -104,15 +104,18 @@ def test_a_lost_connection_leaves_it_as_it_was(held: Mirrored) -> None:
 def test_after_a_reset_the_rows_stay_until_the_snapshots_end(
     held: Mirrored,
 ) -> None:
+    held.take(tally.at_watermark(delta(5, 6), 7))
     before = held.mirror.position
-    held.take(reset())
+    held.take(reset(pb.Reset.VIEW_REBUILT))
     assert held.state() is MirrorState.LOADING
     held.take(chunk(upsert("b", 7)))
     assert counts(held.mirror) == {"a": 1, "b": 2}
     assert held.mirror.position == before and held.mirror.complete
     held.take(reset(), chunk(upsert("c", 8)))
+    assert held.mirror.watermark is not None
     held.take(end(80))
     assert counts(held.mirror) == {"c": 8}
+    assert held.mirror.watermark is None, "that was of the other history"
     assert held.mirror.position == tidegate.Position(b"i", {0: 80})
     assert held.state() is MirrorState.LIVE
 

@@ -328,7 +328,9 @@ def test_a_watch_whose_view_has_another_key_ends() -> None:
     assert world.send(2, rebuilt) == []
     world.core.checked(["k"])
     assert world.told() == ["2 Reset"]
-    world.send(2, rebuilt)
+    begun = tally.chunk(upsert("b"), token=b"s")
+    begun.reset.cause = pb.Reset.VIEW_REBUILT
+    world.send(2, begun)
     world.core.not_checked(rpc_error(Code.UNAVAILABLE, "cut"))
     assert world.told() == ["- Disconnected"]
     world.core.waited()
