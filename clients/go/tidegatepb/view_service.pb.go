@@ -1166,13 +1166,16 @@ func (x *GetResponse) GetWatermark() *timestamppb.Timestamp {
 }
 
 type ScanRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	View          string                 `protobuf:"bytes,1,opt,name=view,proto3" json:"view,omitempty"`
-	KeyPrefix     []byte                 `protobuf:"bytes,3,opt,name=key_prefix,json=keyPrefix,proto3" json:"key_prefix,omitempty"` // numbered as in SubscribeRequest
-	Where         string                 `protobuf:"bytes,4,opt,name=where,proto3" json:"where,omitempty"`
-	PageSize      uint32                 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	MinPosition   *Position              `protobuf:"bytes,7,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	View      string                 `protobuf:"bytes,1,opt,name=view,proto3" json:"view,omitempty"`
+	KeyPrefix []byte                 `protobuf:"bytes,3,opt,name=key_prefix,json=keyPrefix,proto3" json:"key_prefix,omitempty"` // both numbered as in SubscribeRequest, and the same
+	Where     string                 `protobuf:"bytes,4,opt,name=where,proto3" json:"where,omitempty"`
+	PageSize  uint32                 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"` // rows at most; 0: 1,000; never more than 10,000
+	// The page before's next_page_token, in a request that is else the same (but
+	// for page_size). A scan's pages are to be had for 60 s; then it is ABORTED,
+	// to be started again without a token.
+	PageToken     string    `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	MinPosition   *Position `protobuf:"bytes,7,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"` // as in GetRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1249,10 +1252,14 @@ func (x *ScanRequest) GetMinPosition() *Position {
 	return nil
 }
 
+// Whether there are more rows is told by next_page_token alone: a page may have
+// fewer rows than page_size, or none, and not be the last. It ends at 3 MiB of
+// rows and, with `where`, once 50,000 rows or 8 MiB have been looked at, or
+// after 100 ms, or half of the time to the call's deadline.
 type ScanResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rows          [][]byte               `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"` // absent: this is the last page
 	Position      *Position              `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
 	Watermark     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=watermark,proto3" json:"watermark,omitempty"`
 	Finality      []Finality             `protobuf:"varint,5,rep,packed,name=finality,proto3,enum=tidegate.v1.Finality" json:"finality,omitempty"` // of each row; none if the view has no windows
