@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from system import gotools
 from system.conftest import ServerFactory
@@ -314,6 +315,11 @@ def test_the_example_follows_driver_totals(
         ) == 3,
         _WAIT_S,
     )  # fmt: skip
+    assert _messages(_MODULE / "examples/viewspb/driver_totals.proto") == {
+        name: fields
+        for name, fields in _messages(_save_proto(server)).items()
+        if name in ("DriverTotalsRow", "DriverTotalsKey")
+    }
     example = gotools.build(_MODULE, "examples/driver_totals")
 
     def told(*arguments: str) -> list[str]:
@@ -328,3 +334,26 @@ def test_the_example_follows_driver_totals(
         "driver 7: 2 orders, 3.50", "driver 8: 1 orders, 10.00",
     ]  # fmt: skip
     assert told("-where", "total > 5") == ["driver 8: 1 orders, 10.00"]
+
+
+def _save_proto(server: Server) -> Path:
+    """What the README has a user do."""
+    done = server.cli("proto", "driver_totals")
+    assert done.returncode == 0, done.stderr
+    path = server.directory / "driver_totals.proto"
+    path.write_text(done.stdout)
+    return path
+
+
+def _messages(proto: Path) -> dict[str, list[bytes]]:
+    """The fields of each message of a .proto file, by the message's name."""
+    done = subprocess.run(
+        ["protoc", f"-I{proto.parent}", "--descriptor_set_out=/dev/stdout",
+         proto.name],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (file,) = FileDescriptorSet.FromString(done.stdout).file
+    return {
+        message.name: [field.SerializeToString() for field in message.field]
+        for message in file.message_type
+    }
