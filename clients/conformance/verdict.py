@@ -58,6 +58,8 @@ class _Reader:
                 self._apply()
             return
         marker = line.get("marker")
+        if marker in ("connect", "reset", "keys_applied"):
+            self.check_whole(line)
         if marker == "connect":
             self._connected(line)
         elif marker == "reset":
@@ -70,12 +72,15 @@ class _Reader:
             raise Failed(f"a line that is not known: {line}")
 
     def _connected(self, line: Line) -> None:
-        if self._batch:
-            raise Failed(f"half a batch was shown, before {line}")
         token = _token(line, "resume")
         self.connects.append(token)
         if not token:
             self._forget()
+
+    def check_whole(self, before: object) -> None:
+        """No changes are shown without the marker of their batch."""
+        if self._batch:
+            raise Failed(f"half a batch was shown, before {before}")
 
     def _forget(self) -> None:
         self.rows = {}
@@ -144,6 +149,7 @@ def judge(play: Play, checker: Path, directory: Path) -> None:
         reader = _Reader(play, ledger)
         for line, _ in lines:
             reader.read(line)
+        reader.check_whole("the end")
         _judge_order(play, ledger, reader)
         if play.outcome.kind in ("reported", "refused"):
             continue

@@ -162,6 +162,10 @@ class Cursor:
         if not response.ranges:
             if self._fault != "takes_changes_without_a_range":
                 raise BrokenPromise("changes without a range")
+        if self._fault == "shows_what_it_then_reports":
+            event = self._event("half", response)
+            event.changes = self._pending
+            yield event
         self._advance(response.ranges)
         if self._fault == "resumes_from_the_snapshots_end":
             token, self.token = self.token, response.resume_token

@@ -11,6 +11,7 @@ FAULTS = {
     "knows_all_partitions": "partitions",
     "trusts_a_resumed_stream": "resumed_ahead",
     "holds_on_to_an_incarnation": "other_incarnation",
+    "shows_what_it_then_reports": "overlap",
     "wants_every_commit": "conflated",
     "skips_progress": "progress_only",
     # Snapshots.
