@@ -3,6 +3,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "absl/strings/str_cat.h"
 #include "clients/cpp/tidegate_client.h"
 #include "clients/cpp/typed.h"
 #include "driver_totals.pb.h"  // tidegate proto driver_totals, then protoc
@@ -40,9 +41,10 @@ int main(int argc, char** argv) {
   tg::TypedHandlers<DriverTotalsRow> handlers;
   handlers.on_change = [](const tg::TypedChange<DriverTotalsRow>& change) {
     const DriverTotalsRow& row = change.after ? *change.after : *change.before;
-    std::cout << "driver " << row.driver_id()
-              << (change.after ? " now has " : " is gone, had ") << row.total()
-              << std::endl;
+    std::cout << absl::StrCat("driver ", row.driver_id(),
+                              change.after ? " now has " : " is gone, had ",
+                              row.total(), "\n")
+              << std::flush;
   };
   const auto subscription = totals.Subscribe(wanted, handlers);
   const auto rows = totals.Rows(*subscription);
@@ -56,6 +58,6 @@ int main(int argc, char** argv) {
     return true;
   });
   if (!read.ok()) return Fail(read);
-  std::cout << "together " << sum << std::endl;
+  std::cout << absl::StrCat("together ", sum, "\n") << std::flush;
   return Fail(subscription->Wait());
 }
