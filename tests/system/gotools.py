@@ -13,6 +13,12 @@ _BUILD_TIMEOUT_S = 900
 _MODULES = {
     "grpcurl": "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3",
     "ghz": "github.com/bojand/ghz/cmd/ghz@v0.120.0",
+    "protoc-gen-go": (
+        "google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11"
+    ),
+    "protoc-gen-go-grpc": (
+        "google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2"
+    ),
     "nats-server": "github.com/nats-io/nats-server/v2@v2.15.2",
 }
 

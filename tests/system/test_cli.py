@@ -34,8 +34,8 @@ def test_help_names_every_command(binary: Path) -> None:
     done = tidegate.run("--help")
     assert done.returncode == _OK
     for command in (
-        "serve", "check", "views", "get", "scan", "watch", "replay", "demo",
-        "bench",
+        "serve", "check", "views", "get", "scan", "watch", "proto", "replay",
+        "demo", "bench",
     ):  # fmt: skip
         assert re.search(rf"\b{command}\b", done.stdout), command
 
