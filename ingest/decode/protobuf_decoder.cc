@@ -16,6 +16,7 @@
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "ingest/decode/convert.h"
+#include "ingest/decode/protobuf_fields.h"
 #include "ingest/decode/protobuf_schema.h"
 #include "ingest/decode/wire_scanner.h"
 
@@ -24,24 +25,6 @@ namespace {
 
 namespace pb = google::protobuf;
 using Field = pb::FieldDescriptor;
-
-// How a field's bits become a datum.
-enum class Conversion : uint8_t {
-  kUnsetOneof,  // read by no column; only unsets the others of its oneof
-  kBool,
-  kInt32,  // varint or fixed, two's complement
-  kUint32,
-  kSint32,
-  kInt64,
-  kUint64,
-  kSint64,
-  kFloat,
-  kDouble,
-  kText,
-  kEnumNumber,
-  kEnumName,
-  kTimestamp,
-};
 
 constexpr int kNoSlot = -1;
 constexpr int kNoOneof = -1;
@@ -69,93 +52,6 @@ struct Slot {
   bool seen = false;
 };
 
-Wire WireOf(const Field& field) {
-  switch (field.type()) {
-    case Field::TYPE_DOUBLE:
-    case Field::TYPE_FIXED64:
-    case Field::TYPE_SFIXED64:
-      return Wire::kFixed64;
-    case Field::TYPE_FLOAT:
-    case Field::TYPE_FIXED32:
-    case Field::TYPE_SFIXED32:
-      return Wire::kFixed32;
-    case Field::TYPE_STRING:
-    case Field::TYPE_BYTES:
-    case Field::TYPE_MESSAGE:
-      return Wire::kBytes;
-    case Field::TYPE_GROUP:
-      return Wire::kStartGroup;
-    default:
-      return Wire::kVarint;
-  }
-}
-
-bool IsTimestamp(const Field& field) {
-  return field.type() == Field::TYPE_MESSAGE &&
-         field.message_type()->full_name() == "google.protobuf.Timestamp";
-}
-
-// What a reader of the .proto calls the field's type.
-std::string FieldTypeName(const Field& field) {
-  if (field.is_map()) return "map";
-  std::string name = field.type_name();
-  if (field.type() == Field::TYPE_MESSAGE) {
-    name = absl::StrCat("message ", field.message_type()->full_name());
-  } else if (field.type() == Field::TYPE_ENUM) {
-    name = absl::StrCat("enum ", field.enum_type()->full_name());
-  }
-  return field.is_repeated() ? absl::StrCat("repeated ", name) : name;
-}
-
-// False if a column of `type` cannot hold the field.
-bool ConversionFor(const Field& field, Type type, Conversion* conversion) {
-  const bool whole = type == Type::kInt || type == Type::kBigint;
-  const bool wide = type == Type::kBigint;
-  const bool millis = type == Type::kTimestamptz;
-  switch (field.type()) {
-    case Field::TYPE_BOOL:
-      *conversion = Conversion::kBool;
-      return type == Type::kBoolean;
-    case Field::TYPE_INT32:
-    case Field::TYPE_SFIXED32:
-      *conversion = Conversion::kInt32;
-      return whole;
-    case Field::TYPE_UINT32:
-    case Field::TYPE_FIXED32:
-      *conversion = Conversion::kUint32;
-      return whole;
-    case Field::TYPE_SINT32:
-      *conversion = Conversion::kSint32;
-      return whole;
-    case Field::TYPE_INT64:
-    case Field::TYPE_SFIXED64:
-      *conversion = Conversion::kInt64;
-      return wide || millis;
-    case Field::TYPE_UINT64:
-    case Field::TYPE_FIXED64:
-      *conversion = Conversion::kUint64;
-      return wide;
-    case Field::TYPE_SINT64:
-      *conversion = Conversion::kSint64;
-      return wide || millis;
-    case Field::TYPE_FLOAT:
-      *conversion = Conversion::kFloat;
-      return type == Type::kDouble;
-    case Field::TYPE_DOUBLE:
-      *conversion = Conversion::kDouble;
-      return type == Type::kDouble;
-    case Field::TYPE_STRING:
-      *conversion = Conversion::kText;
-      return type == Type::kVarchar;
-    case Field::TYPE_ENUM:
-      *conversion = whole ? Conversion::kEnumNumber : Conversion::kEnumName;
-      return whole || type == Type::kVarchar;
-    default:
-      *conversion = Conversion::kTimestamp;
-      return IsTimestamp(field) && millis;
-  }
-}
-
 class ProtobufDecoder : public Decoder {
  public:
   ProtobufDecoder(const SourcePlan& source,
@@ -167,10 +63,16 @@ class ProtobufDecoder : public Decoder {
     initial_.resize(columns_.size());
   }
 
-  // Resolves every column; reports all that do not fit.
-  absl::Status Compile(const std::vector<bool>& used) {
+  // Resolves every column, or of a `writers` message those that are used and
+  // that it has; reports all that do not fit.
+  absl::Status Compile(const std::vector<bool>& used, bool writers) {
     std::vector<std::string> errors;
+    const pb::Descriptor& message = *schema_->message();
     for (size_t i = 0; i < fields_; ++i) {
+      if (writers &&
+          (!used[i] || message.FindFieldByName(columns_[i].name) == nullptr)) {
+        continue;
+      }
       const absl::Status status = AddColumn(static_cast<int>(i), used[i]);
       if (!status.ok()) errors.emplace_back(status.message());
     }
@@ -486,7 +388,15 @@ absl::StatusOr<std::unique_ptr<Decoder>> MakeProtobufDecoder(
                    ProtobufSchema::Load(encoding.proto_file,
                                         encoding.proto_message, base_dir));
   auto decoder = std::make_unique<ProtobufDecoder>(source, std::move(schema));
-  RETURN_IF_ERROR(decoder->Compile(used));
+  RETURN_IF_ERROR(decoder->Compile(used, /*writers=*/false));
+  return decoder;
+}
+
+absl::StatusOr<std::unique_ptr<Decoder>> MakeProtobufWriterDecoder(
+    const SourcePlan& source, const std::vector<bool>& used,
+    std::unique_ptr<ProtobufSchema> schema) {
+  auto decoder = std::make_unique<ProtobufDecoder>(source, std::move(schema));
+  RETURN_IF_ERROR(decoder->Compile(used, /*writers=*/true));
   return decoder;
 }
 

@@ -13,6 +13,8 @@
 
 namespace tidegate {
 
+class ProtobufSchema;
+
 // A column is the message's field of the same name:
 //   BOOLEAN           bool
 //   INT               32-bit integers (unsigned ones in range), enum numbers
@@ -31,6 +33,12 @@ namespace tidegate {
 absl::StatusOr<std::unique_ptr<Decoder>> MakeProtobufDecoder(
     const SourcePlan& source, const std::vector<bool>& used,
     const std::string& base_dir);
+
+// The same of records that were written with a message type of their own:
+// columns that it lacks are NULL, and only the used ones must fit.
+absl::StatusOr<std::unique_ptr<Decoder>> MakeProtobufWriterDecoder(
+    const SourcePlan& source, const std::vector<bool>& used,
+    std::unique_ptr<ProtobufSchema> schema);
 
 }  // namespace tidegate
 

@@ -1,9 +1,12 @@
 #include "ingest/decode/protobuf_schema.h"
 
 #include <google/protobuf/compiler/importer.h>
+#include <google/protobuf/compiler/parser.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/descriptor_database.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,8 +15,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/suggest.h"
 
@@ -92,6 +97,55 @@ absl::Status NoSuchMessage(const std::string& message, const std::string& file,
       absl::StrCat("no message \"", message, "\" in \"", file, "\"", hint));
 }
 
+// The errors of one text, under its name.
+class TextErrors : public pb::io::ErrorCollector {
+ public:
+  TextErrors(std::string file, ErrorList* errors)
+      : file_(std::move(file)), errors_(errors) {}
+  void AddError(int line, pb::io::ColumnNumber column,
+                const std::string& message) override {
+    errors_->AddError(file_, line, column, message);
+  }
+
+ private:
+  const std::string file_;
+  ErrorList* const errors_;
+};
+
+// Strings and comments that have braces count too: the parser's stack must not
+// depend on what is in them.
+bool IsNestedTooDeep(absl::string_view text) {
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '{' && ++depth > kMaxSchemaNesting) return true;
+    if (c == '}') --depth;
+  }
+  return false;
+}
+
+bool ParseSerialized(const std::string& text, pb::FileDescriptorProto* file) {
+  std::string bytes;
+  return absl::Base64Unescape(text, &bytes) && file->ParseFromString(bytes) &&
+         !file->name().empty();
+}
+
+bool ParseText(const std::string& text, const std::string& name,
+               ErrorList* errors, pb::FileDescriptorProto* file) {
+  file->Clear();
+  if (IsNestedTooDeep(text)) {
+    errors->AddError(
+        name, -1, 0,
+        absl::StrCat("braces are nested deeper than ", kMaxSchemaNesting));
+    return false;
+  }
+  TextErrors of_text(name, errors);
+  pb::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
+  pb::io::Tokenizer tokenizer(&stream, &of_text);
+  pb::compiler::Parser parser;
+  parser.RecordErrorsTo(&of_text);
+  return parser.Parse(&tokenizer, file) && errors->empty();
+}
+
 bool IsDescriptorSet(const fs::path& path) {
   const std::string extension = path.extension().string();
   return extension == ".desc" || extension == ".pb" || extension == ".binpb";
@@ -103,6 +157,10 @@ bool IsDescriptorSet(const fs::path& path) {
 struct ProtobufSchema::Pools {
   absl::Status LoadProto(const fs::path& base, const fs::path& path);
   absl::Status LoadSet(const fs::path& path);
+  // Into a pool without a database.
+  absl::StatusOr<const pb::FileDescriptor*> AddText(const std::string& name,
+                                                    const std::string& text);
+  void AddWellKnown(const std::string& name);
 
   ErrorList errors;
   pb::DescriptorPoolDatabase well_known{*pb::DescriptorPool::generated_pool()};
@@ -157,9 +215,39 @@ absl::Status ProtobufSchema::Pools::LoadSet(const fs::path& path) {
   return absl::OkStatus();
 }
 
+void ProtobufSchema::Pools::AddWellKnown(const std::string& name) {
+  if (!absl::StartsWith(name, "google/protobuf/") ||
+      pool->FindFileByName(name) != nullptr) {
+    return;
+  }
+  pb::FileDescriptorProto file;
+  if (!well_known.FindFileByName(name, &file)) return;
+  for (const std::string& imported : file.dependency()) AddWellKnown(imported);
+  pool->BuildFile(file);
+}
+
+absl::StatusOr<const pb::FileDescriptor*> ProtobufSchema::Pools::AddText(
+    const std::string& name, const std::string& text) {
+  pb::FileDescriptorProto file;
+  if (!ParseSerialized(text, &file) && !ParseText(text, name, &errors, &file)) {
+    return errors.ToStatus("it does not compile");
+  }
+  // By this name others import it.
+  file.set_name(name);
+  for (const std::string& imported : file.dependency()) AddWellKnown(imported);
+  const pb::FileDescriptor* const built =
+      pool->BuildFileCollectingErrors(file, &errors);
+  if (built == nullptr) return errors.ToStatus("it does not compile");
+  return built;
+}
+
 ProtobufSchema::ProtobufSchema(std::unique_ptr<Pools> pools)
     : pools_(std::move(pools)) {}
 ProtobufSchema::~ProtobufSchema() = default;
+
+const std::string& ProtobufSchema::message_name() const {
+  return message_->full_name();
+}
 
 absl::StatusOr<std::unique_ptr<ProtobufSchema>> ProtobufSchema::Load(
     const std::string& file, const std::string& message,
@@ -190,6 +278,40 @@ absl::StatusOr<std::unique_ptr<ProtobufSchema>> ProtobufSchema::Load(
     return NoSuchMessage(message, file, loaded.names);
   }
   return schema;
+}
+
+absl::StatusOr<std::unique_ptr<ProtobufSchema>> ProtobufSchema::Parse(
+    const WriterSchema& schema, const std::vector<int>& message_indexes) {
+  auto pools = std::make_unique<Pools>();
+  pools->pool = std::make_unique<pb::DescriptorPool>();
+  // google/type/*.proto and Confluent's own are imported without being
+  // references.
+  pools->pool->AllowUnknownDependencies();
+  for (const WriterSchema::Reference& reference : schema.references) {
+    RETURN_IF_ERROR(pools->AddText(reference.name, reference.text).status());
+  }
+  ASSIGN_OR_RETURN(
+      const pb::FileDescriptor* const file,
+      pools->AddText(absl::StrCat("schema ", schema.id), schema.text));
+  const pb::Descriptor* message = nullptr;
+  for (const int index : message_indexes) {
+    const int count = message == nullptr ? file->message_type_count()
+                                         : message->nested_type_count();
+    if (index < 0 || index >= count) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("it has no message of the indexes [",
+                       absl::StrJoin(message_indexes, ", "), "]"));
+    }
+    message = message == nullptr ? file->message_type(index)
+                                 : message->nested_type(index);
+  }
+  if (message == nullptr) {
+    return absl::InvalidArgumentError("the record names no message of it");
+  }
+  auto parsed =
+      std::unique_ptr<ProtobufSchema>(new ProtobufSchema(std::move(pools)));
+  parsed->message_ = message;
+  return parsed;
 }
 
 }  // namespace tidegate

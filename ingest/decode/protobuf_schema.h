@@ -1,11 +1,14 @@
-// Finds a message's descriptor in a .proto file or a FileDescriptorSet.
+// Finds a message's descriptor in a .proto file, a FileDescriptorSet, or what a
+// schema registry has.
 #ifndef TIDEGATE_INGEST_DECODE_PROTOBUF_SCHEMA_H_
 #define TIDEGATE_INGEST_DECODE_PROTOBUF_SCHEMA_H_
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "ingest/decode/writer_schema.h"
 
 namespace google::protobuf {
 class Descriptor;
@@ -24,9 +27,19 @@ class ProtobufSchema {
   static absl::StatusOr<std::unique_ptr<ProtobufSchema>> Load(
       const std::string& file, const std::string& message,
       const std::string& base_dir);
+  // A schema as a registry has it: .proto texts, or FileDescriptorProtos in
+  // base64, as Confluent's clients for Python register them.
+  // `message_indexes` is the path to the message: which of the file's, which of
+  // those nested in it, and so on. What is imported and not among the
+  // references may be missing (google/protobuf/*.proto is known); columns
+  // cannot be of its types. InvalidArgument as Load, or if there is no such
+  // message.
+  static absl::StatusOr<std::unique_ptr<ProtobufSchema>> Parse(
+      const WriterSchema& schema, const std::vector<int>& message_indexes);
   ~ProtobufSchema();
 
   const google::protobuf::Descriptor* message() const { return message_; }
+  const std::string& message_name() const;  // full
 
  private:
   struct Pools;
@@ -35,6 +48,8 @@ class ProtobufSchema {
   const google::protobuf::Descriptor* message_ = nullptr;
 };
 inline constexpr int kMaxSchemaErrors = 10;
+// Braces within braces of a registry's .proto text.
+inline constexpr int kMaxSchemaNesting = 100;
 
 }  // namespace tidegate
 
