@@ -25,6 +25,7 @@ pkg_check_modules(simdjson REQUIRED IMPORTED_TARGET simdjson)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
 
 if(NOT TIDEGATE_PURE_ONLY)
+  pkg_check_modules(libcurl REQUIRED IMPORTED_TARGET libcurl)
   find_package(prometheus-cpp CONFIG REQUIRED)
   # RocksDBConfig.cmake asks for development files of every compressor the
   # library was built with; the shared library alone is enough.
