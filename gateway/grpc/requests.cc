@@ -30,6 +30,8 @@ v1::PartitionWatermark::State ToProto(PartitionState state) {
       return v1::PartitionWatermark::UNREAD;
     case PartitionState::kReplaying:
       return v1::PartitionWatermark::REPLAYING;
+    case PartitionState::kAwaitingSchema:
+      return v1::PartitionWatermark::AWAITING_SCHEMA;
   }
   return v1::PartitionWatermark::STATE_UNSPECIFIED;
 }

@@ -167,10 +167,11 @@ void Metrics::CollectPipelines(MetricSink* sink) const {
 
 void Metrics::CollectWatermarks(const ServedPipeline& pipeline,
                                 MetricSink* sink) const {
-  static constexpr std::array<PartitionState, 6> kStates = {
-      PartitionState::kActive,   PartitionState::kIdle,
-      PartitionState::kNoEvents, PartitionState::kError,
-      PartitionState::kUnread,   PartitionState::kReplaying};
+  static constexpr std::array<PartitionState, 7> kStates = {
+      PartitionState::kActive,        PartitionState::kIdle,
+      PartitionState::kNoEvents,      PartitionState::kError,
+      PartitionState::kUnread,        PartitionState::kReplaying,
+      PartitionState::kAwaitingSchema};
   const auto seconds = [](int64_t micros) {
     return static_cast<double>(micros) / kMicrosPerSecond;
   };

@@ -43,7 +43,8 @@ absl::Status Diverter::ForAll(const SourcePlan& source, const RawRecord& record,
                               const std::vector<std::string>& views,
                               DivertReason reason, const absl::Status& why,
                               EventTime watermark) {
-  const bool bad = reason == DivertReason::kUndecodable;
+  const bool bad = reason == DivertReason::kUndecodable ||
+                   reason == DivertReason::kIncompatibleSchema;
   AddTo(bad ? &stats_->bad_records : &stats_->diverted, 1);
   Count(source, "", reason);
   LogRecord(bad ? "bad record" : "record diverted", source, record,

@@ -1,5 +1,6 @@
 #include "ingest/loop/event_reader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,17 +8,35 @@
 #include "ingest/decode/convert.h"
 
 namespace tidegate {
+namespace {
+
+bool HasRegistry(const SourcePlan& source) {
+  return std::any_of(source.encodings.begin(), source.encodings.end(),
+                     [](const Encoding& encoding) {
+                       return !encoding.schema_registry.empty();
+                     });
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<EventReader>> EventReader::Create(
     const SourcePlan* source, const std::vector<bool>& used,
-    const std::string& base_dir) {
+    const std::string& base_dir, SchemaRegistries* registries,
+    std::function<void()> wake) {
   auto reader = std::unique_ptr<EventReader>(new EventReader(source));
   // Of the value; the others are ReadIncluded()'s.
   std::vector<bool> fields = used;
   for (size_t i = source->value_columns(); i < fields.size(); ++i) {
     fields[i] = false;
   }
-  ASSIGN_OR_RETURN(reader->value_, MakeDecoder(*source, fields, base_dir));
+  std::unique_ptr<FramedDecoder> framed;
+  if (HasRegistry(*source)) {
+    ASSIGN_OR_RETURN(framed, FramedDecoder::Create(*source, fields, registries,
+                                                   std::move(wake)));
+    reader->framed_ = framed.get();
+  }
+  ASSIGN_OR_RETURN(reader->value_,
+                   MakeDecoder(*source, fields, base_dir, std::move(framed)));
   if (source->is_table) {
     ASSIGN_OR_RETURN(reader->key_, MakeKeyDecoder(*source));
     reader->key_row_.resize(source->columns.size());

@@ -2,6 +2,7 @@
 #ifndef TIDEGATE_INGEST_LOOP_EVENT_READER_H_
 #define TIDEGATE_INGEST_LOOP_EVENT_READER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "absl/status/statusor.h"
 #include "ingest/decode/decoder.h"
 #include "ingest/record.h"
+#include "ingest/registry/framed_decoder.h"
+#include "ingest/registry/writer_decoders.h"
 #include "views/fold/event.h"
 #include "views/plan/plan.h"
 
@@ -19,14 +22,25 @@ namespace tidegate {
 // its events borrow, so one event lives at a time.
 class EventReader {
  public:
-  // `source` must outlive the reader.
+  // `source` and `registries`, which may be null if it has none, must outlive
+  // the reader. `wake` is called, on any thread, when what was Unavailable may
+  // be there.
   static absl::StatusOr<std::unique_ptr<EventReader>> Create(
       const SourcePlan* source, const std::vector<bool>& used,
-      const std::string& base_dir);
+      const std::string& base_dir, SchemaRegistries* registries,
+      std::function<void()> wake);
 
   // Fills `event`, which borrows from the record and this reader until the next
-  // call. InvalidArgument if the record is a bad one.
+  // call. InvalidArgument if the record is a bad one; else as FramedDecoder.
   absl::Status Read(const RawRecord& record, Event* event);
+  // What was read last will be read once more, until the watermark has passed
+  // `time`.
+  void KeepUntil(EventTime time) {
+    if (framed_ != nullptr) framed_->KeepUntil(time);
+  }
+  void set_watermark(EventTime watermark) {
+    if (framed_ != nullptr) framed_->set_watermark(watermark);
+  }
 
  private:
   explicit EventReader(const SourcePlan* source) : source_(*source) {}
@@ -45,7 +59,8 @@ class EventReader {
   const SourcePlan& source_;
   std::vector<Wanted> included_;
   std::unique_ptr<Decoder> value_;
-  std::unique_ptr<Decoder> key_;  // tables only
+  FramedDecoder* framed_ = nullptr;  // value_ has it, if there is a registry
+  std::unique_ptr<Decoder> key_;     // tables only
   std::vector<Datum> row_;
   std::vector<Datum> key_row_;  // of which the key columns are set
 };

@@ -48,21 +48,24 @@ absl::StatusOr<bool> EventTimeState::DivertsAsFuture(const Event& event,
                                                      ProcessingTime now) {
   const Input& input = inputs_[topic];
   if (!input.has_watermark || event.no_event_time) return false;
-  Partition& partition = At(topic, event.order.partition);
+  const Partition& partition = At(topic, event.order.partition);
   if (!tracker_.IsFuture(partition.tracked, event.order.time, now)) {
     return false;
   }
-  if (input.ordered) {
-    RETURN_IF_ERROR(NoteDiverted(&partition, event.order.offset));
-  }
+  RETURN_IF_ERROR(
+      NoteDiverted(topic, event.order.partition, event.order.offset));
   return true;
 }
 
-absl::Status EventTimeState::NoteDiverted(Partition* partition,
-                                          Offset offset) const {
-  auto& runs = partition->diverted;
-  if (!runs.empty() && runs.back().second == offset) {
-    runs.back().second = offset.next();
+absl::Status EventTimeState::NoteDiverted(int topic, PartitionId partition,
+                                          Offset offset) {
+  if (!inputs_[topic].ordered) return absl::OkStatus();
+  auto& runs = At(topic, partition).diverted;
+  const auto after = std::upper_bound(
+      runs.begin(), runs.end(), offset,
+      [](Offset at, const auto& run) { return at < run.first; });
+  if (after != runs.begin() && offset <= (after - 1)->second) {
+    (after - 1)->second = std::max((after - 1)->second, offset.next());
     return absl::OkStatus();
   }
   if (runs.size() >= kMaxDivertedRuns) {
@@ -70,10 +73,10 @@ absl::Status EventTimeState::NoteDiverted(Partition* partition,
         "too many future-dated records behind one that waits for the "
         "watermark: raise max.future.skew of the source, or let the "
         "watermark move: topic=",
-        inputs_[partition->topic].source->topic,
-        " partition=", partition->id.value(), " runs=", runs.size()));
+        inputs_[topic].source->topic, " partition=", partition.value(),
+        " runs=", runs.size()));
   }
-  runs.emplace_back(offset, offset.next());
+  runs.insert(after, {offset, offset.next()});
   return absl::OkStatus();
 }
 
@@ -96,12 +99,14 @@ void EventTimeState::Saw(int topic, PartitionId partition) {
   At(topic, partition).took = true;
 }
 
-absl::Status EventTimeState::Keep(const RawRecord& record, const Event& event) {
+absl::StatusOr<bool> EventTimeState::Keep(const RawRecord& record,
+                                          const Event& event) {
   if (!inputs_[record.topic].ordered || event.no_event_time ||
       event.order.time < watermark()) {
-    return absl::OkStatus();
+    return false;
   }
-  return buffer_.Add(record, event.order.time);
+  RETURN_IF_ERROR(buffer_.Add(record, event.order.time));
+  return true;
 }
 
 bool EventTimeState::MayRead(int topic, PartitionId partition) const {
@@ -122,10 +127,11 @@ void EventTimeState::Look(const RecordReader& reader,
     if (!inputs_[topic].has_watermark) continue;
     PartitionLook look;
     look.took = std::exchange(partition.took, false);
-    look.at_end = reader.AtEnd(topic, partition.id);
+    look.at_end = progress_->AtEnd(topic, partition.id, reader);
     look.answering = reader.Answering(topic, partition.id);
     look.unread = partition.unread;
     look.replaying = progress_->Replaying(topic, partition.id, reader);
+    look.awaiting_schema = progress_->Waits(topic, partition.id);
     tracker_.Look(partition.tracked, look, now);
   }
 }

@@ -39,14 +39,17 @@ class EventTimeState {
   // is too far ahead of the clock: then it is noted as diverted.
   absl::StatusOr<bool> DivertsAsFuture(const Event& event, int topic,
                                        ProcessingTime now);
+  // Notes a verdict that would be another one when it was taken again, for what
+  // is read again after a restart.
+  absl::Status NoteDiverted(int topic, PartitionId partition, Offset offset);
   // Such a verdict was taken in an earlier life.
   bool WasDiverted(int topic, PartitionId partition, Offset offset) const;
   // The event was folded on arrival: its time counts for the watermark.
   void Observe(const Event& event, int topic);
   // A record was taken, whatever became of it.
   void Saw(int topic, PartitionId partition);
-  // Keeps the record if an ordered view will want it.
-  absl::Status Keep(const RawRecord& record, const Event& event);
+  // Keeps the record if an ordered view will want it; then true.
+  absl::StatusOr<bool> Keep(const RawRecord& record, const Event& event);
 
   // Whether a partition may be read as far as the reorder buffer goes.
   bool MayRead(int topic, PartitionId partition) const;
@@ -91,8 +94,6 @@ class EventTimeState {
   const Partition& At(int topic, PartitionId partition) const {
     return partitions_[by_topic_[topic][partition.value()]];
   }
-  absl::Status NoteDiverted(Partition* partition, Offset offset) const;
-
   Pipeline* const pipeline_;
   Progress* const progress_;
   const FoldLoopPolicy policy_;

@@ -43,7 +43,11 @@ absl::Status FoldLoopImpl::Init() {
     Input made;
     made.source = &source;
     auto reader =
-        EventReader::Create(&source, input.used_columns, parts_.base_dir);
+        EventReader::Create(&source, input.used_columns, parts_.base_dir,
+                            parts_.registries, [this] {
+                              schemas_came_.store(true);
+                              parts_.reader->Wake();
+                            });
     if (!reader.ok()) {
       return Annotate(reader.status(), absl::StrCat("source=", source.name));
     }
@@ -57,8 +61,8 @@ absl::Status FoldLoopImpl::Init() {
     inputs_.push_back(std::move(made));
     topics.push_back(source.topic);
   }
-  progress_ =
-      std::make_unique<Progress>(std::move(topics), parts_.store->positions());
+  progress_ = std::make_unique<Progress>(std::move(topics),
+                                         parts_.store->positions(), &waiting_);
   wanted_.resize(inputs_.size());
   event_time_ = std::make_unique<EventTimeState>(
       parts_.plans, parts_.pipeline, progress_.get(), parts_.spill, options_);
@@ -180,6 +184,8 @@ void FoldLoopImpl::PublishEventTime(ProcessingTime now) {
   set(&stats_.spilled_bytes, buffer.spilled_bytes());
   stats_.late_table_rows.store(parts_.pipeline->late_table_rows(),
                                std::memory_order_relaxed);
+  set(&stats_.awaiting_schema_records, waiting_.records());
+  set(&stats_.awaiting_schema_partitions, waiting_.partitions());
   if (now < next_shown_ || parts_.served == nullptr) return;
   next_shown_ = After(now, kShowWatermarksMs);
   parts_.served->SetWatermarks(event_time_->Watermarks());
@@ -221,8 +227,9 @@ void FoldLoopImpl::ShowTableProgress(ProcessingTime now) {
     tables.push_back(absl::StrCat(inputs_[t].source->name, " ", taken, " of ",
                                   total, " records"));
   }
-  SetStatus(absl::UnavailableError(
-      absl::StrCat("reading tables: ", absl::StrJoin(tables, ", "))));
+  SetStatus(absl::UnavailableError(absl::StrCat(
+      "reading tables: ", absl::StrJoin(tables, ", "),
+      waiting_.empty() ? "" : "; ", waiting_.empty() ? "" : waits_for_)));
 }
 
 absl::Status FoldLoopImpl::LookForPartitions(ProcessingTime now) {

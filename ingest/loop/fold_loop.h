@@ -15,6 +15,7 @@
 #include "ingest/loop/spill_files.h"
 #include "ingest/loop/watermark.h"
 #include "ingest/record.h"
+#include "ingest/registry/writer_decoders.h"
 #include "views/pipeline/pipeline.h"
 #include "views/pipeline/view_hub.h"
 
@@ -35,6 +36,7 @@ struct FoldLoopPolicy {
   bool advance_first = false;       // windows close before records are released
   bool advance_in_poll = false;     // the watermark moves within a poll
   bool commit_unacknowledged = false;  // dead letters are not waited for
+  bool pass_waiting = false;  // records without a schema are skipped over
   WatermarkPolicy watermark;
 };
 
@@ -85,6 +87,9 @@ struct FoldLoopStats {
   std::atomic<int64_t> spilled_bytes{0};    // of them on disk
   std::atomic<int64_t> late_table_rows{0};
   std::atomic<int64_t> building{0};  // 1 while MaterializedStore::building()
+  // Read, and not taken before their schema comes.
+  std::atomic<int64_t> awaiting_schema_records{0};
+  std::atomic<int64_t> awaiting_schema_partitions{0};
 };
 
 // Events diverted for one view since the start; `view` is empty where it was
@@ -107,6 +112,7 @@ class FoldLoop {
     RecordReader* reader = nullptr;  // topic i is inputs()[i]'s topic
     DeadLetterWriter* dead_letters = nullptr;
     SpillFiles* spill = nullptr;  // null: a full reorder buffer is an error
+    SchemaRegistries* registries = nullptr;  // null: no source may need one
     ServedPipeline* served = nullptr;  // told status and commits; may be null
     const Clock* clock = nullptr;
   };
@@ -128,7 +134,8 @@ class FoldLoop {
   // overlay is full, a turn takes nothing; it waits at most poll_timeout_ms.
   // While the store is building(), turns commit only now and then; the build
   // ends when the ends captured at Start() are reached, when somebody wants it
-  // to, or with an event whose verdict the clock decides.
+  // to, or with an event whose verdict the clock decides. A record whose schema
+  // is not here yet waits, and its partition with it; the others go on.
   virtual absl::StatusOr<bool> Turn() = 0;
   // Start and turns until Stop() (from any thread; also wakes the reader) or a
   // fatal status, which is set on `served` and returned.

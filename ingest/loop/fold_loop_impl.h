@@ -18,6 +18,7 @@
 #include "ingest/loop/event_time_state.h"
 #include "ingest/loop/fold_loop.h"
 #include "ingest/loop/progress.h"
+#include "ingest/loop/waiting_records.h"
 
 namespace tidegate {
 
@@ -52,6 +53,13 @@ class FoldLoopImpl final : public FoldLoop {
     bool keeps_headers = false;
     int denials = 0;  // looks for partitions in a row that found no topic
   };
+  // What became of reading a record.
+  enum class Reading {
+    kRead,     // it is event_
+    kNotOurs,  // it was sent back for other pipelines
+    kBad,      // why_bad_ says why
+    kWaits,    // for its schema
+  };
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
   // Returns early when Stop() is called.
   void WaitAtMost(int timeout_ms);
@@ -64,10 +72,16 @@ class FoldLoopImpl final : public FoldLoop {
   absl::Status LookForPartitions(ProcessingTime now);
   absl::Status AddPartitions(int topic, bool* answered);
   absl::Status Take(const RawRecord& record);
-  absl::Status TakeNew(const RawRecord& record);
-  absl::Status TakeReplayed(const RawRecord& record);
+  // False if it has to wait: then nothing has happened.
+  absl::StatusOr<bool> TryTake(const RawRecord& record);
+  // Tries again what waits, if there is news; how many records were taken.
+  absl::StatusOr<int> RetryWaiting();
+  absl::Status TakeNew(const RawRecord& record, Reading reading);
+  absl::Status TakeReplayed(const RawRecord& record, Reading reading);
+  absl::Status DivertBad(const RawRecord& record);
+  absl::Status DivertVanished(const RawRecord& record);
   absl::StatusOr<bool> ReadTarget(const RawRecord& record);
-  absl::StatusOr<bool> ReadEvent(const RawRecord& record, bool is_new);
+  absl::StatusOr<Reading> ReadEvent(const RawRecord& record);
   absl::Status Release(const RawRecord& record);
   absl::Status Keep(const RawRecord& record);
   // Commits what was taken, all of it but what waits for the watermark.
@@ -94,14 +108,18 @@ class FoldLoopImpl final : public FoldLoop {
 
   const Parts parts_;
   FoldLoopOptions options_;
-  std::vector<Input> inputs_;  // by topic number
-  std::vector<bool> wanted_;   // by topic number
+  std::atomic<bool> schemas_came_{false};  // since what waits was last tried
+  std::vector<Input> inputs_;              // by topic number
+  std::vector<bool> wanted_;               // by topic number
+  WaitingRecords waiting_;
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<EventTimeState> event_time_;
   FoldLoopStats stats_;
   Diverter diverter_;
   Event event_;
   ReplayTarget replay_;
+  absl::Status why_bad_;   // of the record read last
+  std::string waits_for_;  // what the last record to wait was told
   std::vector<Diverted> diverted_;
   absl::Status fatal_;
   bool tables_read_ = false;

@@ -35,13 +35,18 @@ absl::StatusOr<bool> FoldLoopImpl::Turn() {
   RETURN_IF_ERROR(fatal_ = LookForPartitions(parts_.clock->Now()));
   commit_deferred_ = false;
   first_taken_at_.reset();
-  // What is held does not wait for more to come.
-  const bool wait = !held_ || parts_.store->building();
+  const absl::StatusOr<int> retried = RetryWaiting();
+  RETURN_IF_ERROR(fatal_ = retried.status());
+  // What is held does not wait for more to come, nor does what was waiting.
+  const bool wait = (!held_ || parts_.store->building()) && *retried == 0;
+  // Together no more than a poll's, since that is what dead letters have room
+  // for.
   const absl::StatusOr<int> taken = parts_.reader->Poll(
       [this](int topic, PartitionId partition) {
-        return wanted_[topic] && event_time_->MayRead(topic, partition);
+        return wanted_[topic] && event_time_->MayRead(topic, partition) &&
+               !waiting_.Waits(topic, partition);
       },
-      options_.max_poll_records, wait ? options_.poll_timeout_ms : 0,
+      options_.max_poll_records - *retried, wait ? options_.poll_timeout_ms : 0,
       [this](const RawRecord& record) {
         if (fatal_.ok()) fatal_ = Take(record);
       });
@@ -53,20 +58,50 @@ absl::StatusOr<bool> FoldLoopImpl::Turn() {
     return fatal_ = Deleted(taken.status());
   }
   RETURN_IF_ERROR(fatal_ = taken.status());
-  poll_was_full_ = *taken >= options_.max_poll_records;
+  poll_was_full_ = *taken + *retried >= options_.max_poll_records;
   progress_->Settle();
+  waiting_.Clear();
   AfterPoll();
   RETURN_IF_ERROR(fatal_ = CommitAll());
   if (!commit_pending_) Publish();
-  return *taken > 0;
+  return *taken + *retried > 0;
+}
+
+absl::StatusOr<int> FoldLoopImpl::RetryWaiting() {
+  if (waiting_.empty()) return 0;
+  // First: what comes meanwhile is tried the next time.
+  if (!schemas_came_.exchange(false) && !waiting_.unasked()) return 0;
+  return waiting_.Retry(
+      options_.max_poll_records,
+      [this](const RawRecord& record) { return TryTake(record); });
 }
 
 absl::Status FoldLoopImpl::Take(const RawRecord& record) {
-  const Progress::Taken taken = progress_->Take(record);
-  if (taken == Progress::Taken::kAgain) return absl::OkStatus();
+  if (!waiting_.Waits(record.topic, record.partition)) {
+    ASSIGN_OR_RETURN(const bool taken, TryTake(record));
+    if (taken || options_.policy.pass_waiting) return absl::OkStatus();
+  }
+  waiting_.Add(record);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> FoldLoopImpl::TryTake(const RawRecord& record) {
+  const Progress::Taken judged = progress_->Judge(record);
+  if (judged == Progress::Taken::kAgain) return true;
+  const bool replayed =
+      judged == Progress::Taken::kReplayed && !options_.policy.fold_again;
+  // A verdict of an earlier life stands.
+  Reading reading = Reading::kNotOurs;
+  if (!replayed || !event_time_->WasDiverted(record.topic, record.partition,
+                                             record.offset)) {
+    ASSIGN_OR_RETURN(reading, ReadEvent(record));
+    if (reading == Reading::kWaits) return false;
+  }
+  progress_->Take(record);
   event_time_->Saw(record.topic, record.partition);
-  if (taken == Progress::Taken::kReplayed && !options_.policy.fold_again) {
-    return TakeReplayed(record);
+  if (replayed) {
+    RETURN_IF_ERROR(TakeReplayed(record, reading));
+    return true;
   }
   commit_pending_ = true;
   ++held_records_;
@@ -76,7 +111,7 @@ absl::Status FoldLoopImpl::Take(const RawRecord& record) {
   if (first_record_ms_ == 0 || record.timestamp_ms < first_record_ms_) {
     first_record_ms_ = record.timestamp_ms;
   }
-  RETURN_IF_ERROR(TakeNew(record));
+  RETURN_IF_ERROR(TakeNew(record, reading));
   if (!commit_deferred_ && parts_.pipeline->CommitDue()) {
     progress_->Settle();
     // The watermark moves at the end of a poll: within it, what is known of
@@ -86,7 +121,7 @@ absl::Status FoldLoopImpl::Take(const RawRecord& record) {
                                : event_time_->watermark()));
     commit_deferred_ = commit_pending_;
   }
-  return absl::OkStatus();
+  return true;
 }
 
 // Reads for whom a record that was sent back is, into replay_; false if for no
@@ -101,34 +136,87 @@ absl::StatusOr<bool> FoldLoopImpl::ReadTarget(const RawRecord& record) {
   });
 }
 
-// Decodes into event_; false if the record was diverted instead, or is for
-// other pipelines.
-absl::StatusOr<bool> FoldLoopImpl::ReadEvent(const RawRecord& record,
-                                             bool is_new) {
+// Decodes into event_.
+absl::StatusOr<FoldLoopImpl::Reading> FoldLoopImpl::ReadEvent(
+    const RawRecord& record) {
   // Without views, a record that was sent back is for all of them.
   const bool targeted = record.is_replay && !record.replay_views.empty();
-  absl::StatusOr<bool> is_ours = true;
-  if (targeted) is_ours = ReadTarget(record);
-  if (is_ours.ok() && !*is_ours) return false;
-  absl::Status read = is_ours.status();
-  if (read.ok()) read = inputs_[record.topic].reader->Read(record, &event_);
-  if (read.ok()) {
-    if (targeted) event_.replay = &replay_;
-    return true;
+  if (targeted) {
+    const absl::StatusOr<bool> is_ours = ReadTarget(record);
+    why_bad_ = is_ours.status();
+    if (!is_ours.ok()) return Reading::kBad;
+    if (!*is_ours) return Reading::kNotOurs;
   }
-  if (is_new) {
-    RETURN_IF_ERROR(diverter_.ForAll(
-        *inputs_[record.topic].source, record,
-        parts_.pipeline->inputs()[record.topic].views,
-        DivertReason::kUndecodable, read, event_time_->watermark()));
+  why_bad_ = inputs_[record.topic].reader->Read(record, &event_);
+  switch (why_bad_.code()) {
+    case absl::StatusCode::kOk:
+      if (targeted) event_.replay = &replay_;
+      return Reading::kRead;
+    case absl::StatusCode::kUnavailable:
+      waits_for_ = std::string(why_bad_.message());
+      return Reading::kWaits;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+      return Reading::kBad;
+    default:
+      return why_bad_;
   }
-  return false;
 }
 
-absl::Status FoldLoopImpl::TakeNew(const RawRecord& record) {
+absl::Status FoldLoopImpl::DivertBad(const RawRecord& record) {
+  // Another time the registry may know the schema.
+  if (absl::IsNotFound(why_bad_)) {
+    RETURN_IF_ERROR(event_time_->NoteDiverted(record.topic, record.partition,
+                                              record.offset));
+  }
+  const bool incompatible = absl::IsFailedPrecondition(why_bad_);
+  return diverter_.ForAll(*inputs_[record.topic].source, record,
+                          parts_.pipeline->inputs()[record.topic].views,
+                          incompatible ? DivertReason::kIncompatibleSchema
+                                       : DivertReason::kUndecodable,
+                          why_bad_, event_time_->watermark());
+}
+
+// It was read in an earlier life, and since then the registry has lost its
+// schema: the views that had it folded have it, those that it waited for never
+// will.
+absl::Status FoldLoopImpl::DivertVanished(const RawRecord& record) {
+  RETURN_IF_ERROR(
+      event_time_->NoteDiverted(record.topic, record.partition, record.offset));
+  diverted_.clear();
+  for (const std::string& name :
+       parts_.pipeline->inputs()[record.topic].views) {
+    const auto& views = parts_.plans->views;
+    const auto plan = std::find_if(
+        views.begin(), views.end(),
+        [&name](const ViewPlan& view) { return view.name == name; });
+    if (plan == views.end() || !plan->ordered) continue;
+    Diverted one;
+    one.view = name;
+    one.reason = DivertReason::kUndecodable;
+    one.detail = std::string(why_bad_.message());
+    diverted_.push_back(std::move(one));
+  }
+  commit_pending_ = true;
+  return diverter_.ForSome(*inputs_[record.topic].source, record, diverted_,
+                           event_time_->watermark());
+}
+
+// In the reorder buffer, if anything waits for it.
+absl::Status FoldLoopImpl::Keep(const RawRecord& record) {
+  const Input& input = inputs_[record.topic];
+  RawRecord kept = record;
+  if (!input.keeps_headers) kept.headers = HeaderView();
+  ASSIGN_OR_RETURN(const bool waits, event_time_->Keep(kept, event_));
+  if (waits) input.reader->KeepUntil(event_.order.time);
+  return absl::OkStatus();
+}
+
+absl::Status FoldLoopImpl::TakeNew(const RawRecord& record, Reading reading) {
+  if (reading == Reading::kNotOurs) return absl::OkStatus();
+  if (reading == Reading::kBad) return DivertBad(record);
   const SourcePlan& source = *inputs_[record.topic].source;
-  ASSIGN_OR_RETURN(const bool readable, ReadEvent(record, /*is_new=*/true));
-  if (!readable) return absl::OkStatus();
   if (!first_taken_at_.has_value()) first_taken_at_ = parts_.clock->Now();
   const ProcessingTime now = *first_taken_at_;
   ASSIGN_OR_RETURN(const bool future,
@@ -157,31 +245,24 @@ absl::Status FoldLoopImpl::TakeNew(const RawRecord& record) {
   return Keep(record);
 }
 
-// In the reorder buffer, if anything waits for it.
-absl::Status FoldLoopImpl::Keep(const RawRecord& record) {
-  if (record.headers.empty() || inputs_[record.topic].keeps_headers) {
-    return event_time_->Keep(record, event_);
-  }
-  RawRecord bare = record;
-  bare.headers = HeaderView();
-  return event_time_->Keep(bare, event_);
-}
-
 // It was folded on arrival, or diverted, in an earlier life; only the buffer
 // has forgotten it.
-absl::Status FoldLoopImpl::TakeReplayed(const RawRecord& record) {
-  if (event_time_->WasDiverted(record.topic, record.partition, record.offset)) {
-    return absl::OkStatus();
-  }
-  ASSIGN_OR_RETURN(const bool readable, ReadEvent(record, /*is_new=*/false));
-  return readable ? Keep(record) : absl::OkStatus();
+absl::Status FoldLoopImpl::TakeReplayed(const RawRecord& record,
+                                        Reading reading) {
+  if (reading == Reading::kRead) return Keep(record);
+  return reading == Reading::kBad && absl::IsNotFound(why_bad_)
+             ? DivertVanished(record)
+             : absl::OkStatus();
 }
 
 // The watermark has come to a record that was kept.
 absl::Status FoldLoopImpl::Release(const RawRecord& record) {
   const SourcePlan& source = *inputs_[record.topic].source;
-  ASSIGN_OR_RETURN(const bool readable, ReadEvent(record, /*is_new=*/false));
-  if (!readable) return absl::InternalError("a kept record cannot be read");
+  // Its decoder is still here: KeepUntil().
+  ASSIGN_OR_RETURN(const Reading reading, ReadEvent(record));
+  if (reading != Reading::kRead) {
+    return absl::InternalError("a kept record cannot be read");
+  }
   diverted_.clear();
   RETURN_IF_ERROR_CTX(
       parts_.pipeline->FoldOrdered(record.topic, event_, &diverted_),
@@ -281,6 +362,9 @@ absl::Status FoldLoopImpl::Commit(EventTime watermark) {
         watermark,
         [this](const RawRecord& record) { return Release(record); }));
     advanced_ = true;
+    for (const Input& input : inputs_) {
+      input.reader->set_watermark(event_time_->watermark());
+    }
   }
   // Even so: within a poll, records are taken after a commit that has to wait.
   event_time_->Settle();

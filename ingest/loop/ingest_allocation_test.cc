@@ -33,7 +33,8 @@ class Ingest {
                            encoding, ";", kView)) {
     const auto& input = test_.pipeline().inputs().front();
     reader_ = EventReader::Create(&test_.plans().sources[input.source],
-                                  input.used_columns, ::testing::TempDir())
+                                  input.used_columns, ::testing::TempDir(),
+                                  /*registries=*/nullptr, [] {})
                   .value();
     EXPECT_TRUE(test_.store().FinishBuild().ok());
   }

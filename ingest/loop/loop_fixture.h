@@ -94,6 +94,7 @@ class LoopTest : public ::testing::Test {
     parts.reader = reader_.get();
     parts.dead_letters = writer_.get();
     parts.spill = spill_.get();
+    parts.registries = registries_;
     parts.served = served_.get();
     parts.clock = &clock_;
     auto loop = FoldLoop::Create(parts, options_);
@@ -141,6 +142,7 @@ class LoopTest : public ::testing::Test {
   int64_t stamp_ms_ = 1'000;
   std::unique_ptr<TestPipeline> test_;
   const std::unique_ptr<SpillFiles> spill_ = MakeMemorySpill();
+  SchemaRegistries* registries_ = nullptr;
   std::unique_ptr<RecordReader> reader_;
   std::unique_ptr<DeadLetterWriter> writer_;
   std::unique_ptr<ServedPipeline> served_;

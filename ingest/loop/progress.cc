@@ -6,8 +6,10 @@
 
 namespace tidegate {
 
-Progress::Progress(std::vector<std::string> topics, Positions stored)
+Progress::Progress(std::vector<std::string> topics, Positions stored,
+                   const WaitingRecords* waiting)
     : names_(std::move(topics)),
+      waiting_(*waiting),
       positions_(std::move(stored)),
       topics_(names_.size()) {}
 
@@ -33,24 +35,28 @@ void Progress::Add(int topic, PartitionId partition, Offset from, Offset end) {
   topics_[topic].push_back(added);
 }
 
-Progress::Taken Progress::Take(const RawRecord& record) {
-  Partition& partition = topics_[record.topic][record.partition.value()];
+Progress::Taken Progress::Judge(const RawRecord& record) const {
+  const Partition& partition = topics_[record.topic][record.partition.value()];
   if (record.offset < partition.read) return Taken::kAgain;
+  return record.offset < partition.next ? Taken::kReplayed : Taken::kNew;
+}
+
+void Progress::Take(const RawRecord& record) {
+  Partition& partition = topics_[record.topic][record.partition.value()];
   partition.read = record.offset.next();
-  if (record.offset < partition.next) return Taken::kReplayed;
+  if (record.offset < partition.next) return;
   partition.next = record.offset.next();
   partition.last = record;
   if (!partition.unsettled) {
     partition.unsettled = true;
     unsettled_.emplace_back(record.topic, record.partition.value());
   }
-  return Taken::kNew;
 }
 
 bool Progress::Replaying(int topic, PartitionId partition,
                          const RecordReader& reader) const {
   const Partition& p = topics_[topic][partition.value()];
-  return p.read < p.next && !reader.AtEnd(topic, partition);
+  return p.read < p.next && !AtEnd(topic, partition, reader);
 }
 
 void Progress::Settle() {
@@ -73,7 +79,7 @@ bool Progress::ReachedEnds(int topic, const RecordReader& reader) const {
     const Partition& partition = topics_[topic][p];
     // Offsets may end in a gap (compaction, a transaction's end mark).
     if (partition.next < partition.end &&
-        !reader.AtEnd(topic, PartitionId(static_cast<int32_t>(p)))) {
+        !AtEnd(topic, PartitionId(static_cast<int32_t>(p)), reader)) {
       return false;
     }
   }
@@ -105,7 +111,7 @@ int64_t Progress::UpdateLag(const RecordReader& reader) {
           partition.known_end.value() - partition.next.value();
       const PartitionId id(static_cast<int32_t>(p));
       lag.records =
-          behind <= 0 || reader.AtEnd(static_cast<int>(t), id) ? 0 : behind;
+          behind <= 0 || AtEnd(static_cast<int>(t), id, reader) ? 0 : behind;
       lag.last_timestamp_ms = partition.position->last_timestamp_ms;
       sum += lag.records;
     }

@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/mutex.h"
 #include "ingest/loop/fold_loop.h"
+#include "ingest/loop/waiting_records.h"
 #include "ingest/record.h"
 
 namespace tidegate {
@@ -20,7 +21,9 @@ namespace tidegate {
 class Progress {
  public:
   // `stored` are the positions to go on from; `topics` by topic number.
-  Progress(std::vector<std::string> topics, Positions stored);
+  // `waiting` is borrowed: read, and not taken.
+  Progress(std::vector<std::string> topics, Positions stored,
+           const WaitingRecords* waiting);
 
   // Adds the next partition of `topic` (they come from 0 upwards), read from
   // `from` on, which may lie below the stored next_offset. CaughtUp() waits for
@@ -35,9 +38,18 @@ class Progress {
     kReplayed,  // read in an earlier life, for what waited in a buffer then
     kNew,
   };
-  // Its partition then stands behind the record, which must stay where it is
-  // until Settle().
-  Taken Take(const RawRecord& record);
+  Taken Judge(const RawRecord& record) const;
+  // Of a record that is not kAgain: its partition then stands behind it, and it
+  // must stay where it is until Settle().
+  void Take(const RawRecord& record);
+  // Everything there is has been taken.
+  bool AtEnd(int topic, PartitionId partition,
+             const RecordReader& reader) const {
+    return reader.AtEnd(topic, partition) && !Waits(topic, partition);
+  }
+  bool Waits(int topic, PartitionId partition) const {
+    return waiting_.Waits(topic, partition);
+  }
   // What an earlier life had read is still being read again.
   bool Replaying(int topic, PartitionId partition,
                  const RecordReader& reader) const;
@@ -84,6 +96,7 @@ class Progress {
   };
 
   const std::vector<std::string> names_;
+  const WaitingRecords& waiting_;
   Positions positions_;
   std::vector<std::vector<Partition>> topics_;
   std::vector<std::pair<int, int32_t>> unsettled_;

@@ -49,8 +49,8 @@ void WatermarkTracker::Look(size_t partition, const PartitionLook& look,
                             ProcessingTime now) {
   Partition& p = partitions_[partition];
   const bool answering = look.answering || policy_.idle_by_silence;
-  const bool quiet =
-      look.at_end && answering && !look.unread && !look.replaying;
+  const bool quiet = look.at_end && answering && !look.unread &&
+                     !look.replaying && !look.awaiting_schema;
   if (look.took) p.quiet_since.reset();
   p.look = look;
   if (!quiet) {
@@ -121,6 +121,7 @@ bool WatermarkTracker::IsAhead(size_t partition) const {
 
 PartitionState WatermarkTracker::State(size_t partition) const {
   const Partition& p = partitions_[partition];
+  if (p.look.awaiting_schema) return PartitionState::kAwaitingSchema;
   if (p.look.replaying) return PartitionState::kReplaying;
   if (p.look.unread) return PartitionState::kUnread;
   if (!p.look.answering) return PartitionState::kError;

@@ -31,11 +31,12 @@ struct WatermarkPolicy {
 
 // What is known of a partition at one look.
 struct PartitionLook {
-  bool took = false;       // a record was taken since the last look
-  bool at_end = false;     // everything known has been taken
-  bool answering = false;  // its leader is up and answers
-  bool unread = false;     // left unread on purpose
-  bool replaying = false;  // reads again what lies below next_offset
+  bool took = false;             // a record was taken since the last look
+  bool at_end = false;           // everything known has been taken
+  bool answering = false;        // its leader is up and answers
+  bool unread = false;           // left unread on purpose
+  bool replaying = false;        // reads again what lies below next_offset
+  bool awaiting_schema = false;  // its next record's schema is not here yet
 };
 
 // Runs on the fold thread.

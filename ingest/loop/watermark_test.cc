@@ -125,6 +125,8 @@ TEST_F(WatermarkTest, SilenceErrorsAndUnreadRecordsAreNeverIdle) {
        PartitionState::kUnread},
       {{.at_end = true, .answering = true, .replaying = true},
        PartitionState::kReplaying},
+      {{.at_end = true, .answering = true, .awaiting_schema = true},
+       PartitionState::kAwaitingSchema},
   };
   for (const auto& c : cases) {
     for (int64_t second = 0; second < 100; second += 10) {

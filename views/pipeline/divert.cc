@@ -14,6 +14,8 @@ absl::string_view DivertReasonName(DivertReason reason) {
       return "expression";
     case DivertReason::kNoEventTime:
       return "no_event_time";
+    case DivertReason::kIncompatibleSchema:
+      return "incompatible_schema";
   }
   return "?";
 }

@@ -17,9 +17,12 @@ enum class DivertReason : uint8_t {
   kLate,         // its window has closed, or the reorder buffer has passed it
   kExpression,   // an expression failed
   kNoEventTime,  // NULL in the WATERMARK column, for views that need one
+  // What it was written with does not fit the source; for every view of it.
+  kIncompatibleSchema,
 };
-inline constexpr int kDivertReasons = 5;
-// "undecodable", "future", "late", "expression", "no_event_time".
+inline constexpr int kDivertReasons = 6;
+// "undecodable", "future", "late", "expression", "no_event_time",
+// "incompatible_schema".
 absl::string_view DivertReasonName(DivertReason reason);
 
 // A view that did not take an event, or not for all of its windows: the event

@@ -32,6 +32,8 @@ absl::string_view PartitionStateName(PartitionState state) {
       return "unread";
     case PartitionState::kReplaying:
       return "replaying";
+    case PartitionState::kAwaitingSchema:
+      return "awaiting_schema";
   }
   return "?";
 }

@@ -21,14 +21,16 @@ namespace tidegate {
 
 // Why a partition's watermark stands where it does.
 enum class PartitionState : uint8_t {
-  kActive,     // records come, or may come at any time
-  kIdle,       // at its end for idle.timeout: holds nothing back
-  kNoEvents,   // no record so far, and not idle yet
-  kError,      // its leader does not answer
-  kUnread,     // left unread: the reorder buffer is full of it
-  kReplaying,  // reading again, after a start, what the buffer had held
+  kActive,          // records come, or may come at any time
+  kIdle,            // at its end for idle.timeout: holds nothing back
+  kNoEvents,        // no record so far, and not idle yet
+  kError,           // its leader does not answer
+  kUnread,          // left unread: the reorder buffer is full of it
+  kReplaying,       // reading again, after a start, what the buffer had held
+  kAwaitingSchema,  // its next record's schema has not come from the registry
 };
-// "active", "idle", "no_events", "error", "unread", "replaying".
+// "active", "idle", "no_events", "error", "unread", "replaying",
+// "awaiting_schema".
 absl::string_view PartitionStateName(PartitionState state);
 
 struct PartitionWatermark {
