@@ -42,6 +42,12 @@ void CollectIngestMetrics(const std::string& pipeline,
         "Memory of events that wait for the watermark", stats.buffered_bytes);
   gauge("tidegate_reorder_spilled_bytes",
         "Disk of events that wait for the watermark", stats.spilled_bytes);
+  gauge("tidegate_awaiting_schema_records",
+        "Records read and not folded, as a schema has not come",
+        stats.awaiting_schema_records);
+  gauge("tidegate_awaiting_schema_partitions",
+        "Partitions that wait for the schema of their next record",
+        stats.awaiting_schema_partitions);
   for (const DivertedCount& count : diverted) {
     sink->Counter("tidegate_diverted_total",
                   "Events that a view did not take, or not for all windows; "
@@ -51,6 +57,37 @@ void CollectIngestMetrics(const std::string& pipeline,
                    {"view", count.view},
                    {"reason", std::string(DivertReasonName(count.reason))}},
                   static_cast<double>(count.events));
+  }
+}
+
+void CollectRegistryMetrics(const std::vector<RegistryStatus>& registries,
+                            MetricSink* sink) {
+  for (const RegistryStatus& registry : registries) {
+    const MetricSink::Labels labels = {{"registry", registry.url}};
+    for (int i = 0; i < kRegistryOutcomes; ++i) {
+      MetricSink::Labels with_outcome = labels;
+      with_outcome.emplace_back(
+          "outcome",
+          std::string(RegistryOutcomeName(static_cast<RegistryOutcome>(i))));
+      sink->Counter("tidegate_schema_registry_requests_total",
+                    "Requests to the schema registry, by how they ended",
+                    with_outcome, static_cast<double>(registry.requests[i]));
+    }
+    sink->Gauge("tidegate_schema_registry_up",
+                "0 while the registry's last answer was none, or of no use",
+                labels, registry.up ? 1 : 0);
+    sink->Gauge("tidegate_schema_registry_schemas_cached",
+                "Schemas known, and ids known to be none", labels,
+                static_cast<double>(registry.cached));
+    sink->Gauge("tidegate_schema_registry_schemas_awaited",
+                "Schemas that are asked for", labels,
+                static_cast<double>(registry.awaited));
+    if (!registry.last_answer_age_ms.has_value()) continue;
+    sink->Gauge("tidegate_schema_registry_last_answer_age_seconds",
+                "Since the registry last answered; it is asked only for "
+                "schemas that are not known",
+                labels,
+                static_cast<double>(*registry.last_answer_age_ms) / 1000);
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "gateway/http/metrics.h"
 #include "ingest/loop/fold_loop.h"
+#include "ingest/registry/schema_registry.h"
 
 namespace tidegate {
 
@@ -14,6 +15,9 @@ void CollectIngestMetrics(const std::string& pipeline,
                           const FoldLoopStats& stats,
                           const std::vector<DivertedCount>& diverted,
                           MetricSink* sink);
+
+void CollectRegistryMetrics(const std::vector<RegistryStatus>& registries,
+                            MetricSink* sink);
 
 }  // namespace tidegate
 

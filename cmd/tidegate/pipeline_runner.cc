@@ -233,6 +233,7 @@ absl::Status PipelineRunnerImpl::MakeLoop() {
   parts.reader = reader_.get();
   parts.dead_letters = dead_letters_.get();
   parts.spill = spill_.get();
+  parts.registries = options_.registries;
   parts.served = rebuilding() ? hidden_.get() : served_.get();
   parts.clock = options_.clock;
   ASSIGN_OR_RETURN(loop_, FoldLoop::Create(std::move(parts), options_.loop));

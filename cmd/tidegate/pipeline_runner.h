@@ -22,6 +22,7 @@ struct PipelineRunnerOptions {
   std::string base_dir;            // of relative .proto paths
   std::string data_dir;
   std::map<std::string, std::string> kafka;  // librdkafka's properties
+  SchemaRegistries* registries = nullptr;    // borrowed
   MaterializedStoreOptions store;
   FoldLoopOptions loop;
   // Build anew beside what is there, and take its place once caught up.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/status_macros.h"
 #include "cmd/tidegate/commands.h"
 #include "cmd/tidegate/kafka_settings.h"
 #include "cmd/tidegate/server_app.h"
@@ -38,6 +39,24 @@ std::optional<PlanSet> Compile(const std::string& file, int* exit_code) {
     return std::nullopt;
   }
   return std::move(result.plans);
+}
+
+absl::StatusOr<std::vector<RegistrySettings>> ReadRegistrySettings(
+    const Arguments& arguments) {
+  std::vector<RegistrySettings> all;
+  for (const std::string& file : arguments.list("schema-registry-config")) {
+    ASSIGN_OR_RETURN(const std::string content, ReadFile(file));
+    auto settings = ParseRegistrySettings(content);
+    if (!settings.ok()) return Annotate(settings.status(), file);
+    const HttpAccess& access = settings->access;
+    for (const std::string& named :
+         {access.ca_file, access.cert_file, access.key_file}) {
+      if (named.empty()) continue;
+      RETURN_IF_ERROR_CTX(ReadFile(named).status(), file);
+    }
+    all.push_back(*std::move(settings));
+  }
+  return all;
 }
 
 ServerAppOptions MakeOptions(const Arguments& arguments, PlanSet plans) {
@@ -100,6 +119,12 @@ int RunServe(const Arguments& arguments) {
     return kExitUsage;
   }
   options.kafka = *std::move(kafka);
+  auto registries = ReadRegistrySettings(arguments);
+  if (!registries.ok()) {
+    PrintError(registries.status().message());
+    return kExitUsage;
+  }
+  options.registries = *std::move(registries);
   BlockStopSignals();
   auto app = ServerApp::Start(std::move(options));
   if (!app.ok()) return StartFailure(app.status());

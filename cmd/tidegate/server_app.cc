@@ -14,6 +14,7 @@
 #include "gateway/core/stats.h"
 #include "gateway/http/http_server.h"
 #include "gateway/http/metrics.h"
+#include "ingest/registry/schema_registry.h"
 #include "views/pipeline/catalog.h"
 #include "views/pipeline/view_hub.h"
 
@@ -72,6 +73,9 @@ class ServerAppImpl : public ServerApp {
 
   const ServerAppOptions options_;
   bool stopped_ = false;
+  HttpSchemaRegistries registries_{[this](const std::string& url) {
+    return MakeCurlHttpClient(AccessTo(url, options_.registries));
+  }};
   std::vector<std::unique_ptr<PipelineRunner>> runners_;
   ViewHub hub_;
   std::unique_ptr<GatewayStats> stats_;
@@ -90,6 +94,7 @@ absl::Status ServerAppImpl::OpenPipelines() {
     options.base_dir = options_.base_dir;
     options.data_dir = options_.data_dir;
     options.kafka = options_.kafka;
+    options.registries = &registries_;
     options.store = options_.store;
     options.loop = options_.loop;
     options.rebuild = rebuild.count(name) > 0;
@@ -145,6 +150,7 @@ void ServerAppImpl::CollectIngest(MetricSink* sink) const {
     CollectIngestMetrics(runner->served()->name(), loop.stats(),
                          loop.DivertedEvents(), sink);
   }
+  CollectRegistryMetrics(registries_.statuses(), sink);
 }
 
 bool ServerAppImpl::AllUp() const {

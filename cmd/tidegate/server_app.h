@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cmd/tidegate/registry_settings.h"
 #include "gateway/grpc/server.h"
 #include "ingest/loop/fold_loop.h"
 #include "views/plan/plan.h"
@@ -22,8 +23,9 @@ struct ServerAppOptions {
   std::string base_dir;  // of relative .proto paths
   std::string data_dir;
   std::map<std::string, std::string> kafka;  // librdkafka's properties
-  std::string listen = "127.0.0.1:0";        // gRPC
-  ServerOptions server;                      // but for its `listen`
+  std::vector<RegistrySettings> registries;
+  std::string listen = "127.0.0.1:0";  // gRPC
+  ServerOptions server;                // but for its `listen`
   std::string http = "127.0.0.1:0";
   MaterializedStoreOptions store;
   FoldLoopOptions loop;
