@@ -214,6 +214,11 @@ def test_killed_servers_leave_right_histories(
     ).start()  # fmt: skip
     wait_for("the hit", partial(_agrees, server, counters), _WAIT_S)
     plain = server.watch(scratch / "plain.jsonl", "hit_counts")
+    wait_for(  # until then it gives up if the server is away
+        "its snapshot",
+        lambda: "snapshot_end" in (scratch / "plain.jsonl").read_text(),
+        _WAIT_S,
+    )
     one = Watch(driver, server, scratch / "one.jsonl", "hit_counts")
     two = Watch(driver, server, scratch / "two.jsonl", *_VIEWS, "--session")
     keyed = Watch(
