@@ -175,6 +175,8 @@ def reads(pb: Any) -> None:
         "prefix": pb.ScanRequest(key_prefix=key("k2"), page_size=1),
         "token": pb.ScanRequest(page_token="AAAA"),
     }.items():
+        typed = call("/tidegate.views.Windows/Scan", request)
+        write("requests", f"typed_scan_{name}", typed)
         request.view = "windows"
         one(f"scan_{name}", "Scan", request)
 
@@ -187,11 +189,16 @@ def subscriptions(pb: Any) -> None:
         "where": pb.SubscribeRequest(view="windows", where="v LIKE '1%'"),
         "skip": pb.SubscribeRequest(view="things", skip_snapshot=True),
     }
+    name_of = {name: request.view for name, request in requests.items()}
     requests["skip"].min_interval.seconds = 1
     requests["skip"].progress_interval.nanos = 200_000_000
     for name, request in requests.items():
         subscribe = call(_SERVICE + "Subscribe", request)
         write("requests", f"subscribe_{name}", subscribe)
+        request.view = ""
+        typed = call("/tidegate.views.Things/Subscribe", request)
+        write("requests", f"typed_subscribe_{name}", typed)
+        request.view = name_of[name]
 
     def watch(number: int, request: Any) -> Any:
         action = pb.SessionRequest(request=number)

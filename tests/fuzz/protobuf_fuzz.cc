@@ -2,6 +2,7 @@
 // are the columns that are used.
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/dynamic_message.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <memory>
 
@@ -19,10 +20,10 @@ constexpr char kMessage[] = "fuzz.Record";
 std::unique_ptr<Decoder> Make(const std::vector<bool>& used) {
   SourcePlan source;
   source.name = "records";
-  source.format = Format::kProtobuf;
   source.columns = FuzzColumns();
-  source.proto_message = kMessage;
-  source.proto_file = kFile;
+  source.encodings = {{.format = Format::kProtobuf,
+                       .proto_message = kMessage,
+                       .proto_file = kFile}};
   auto decoder = MakeProtobufDecoder(source, used, TIDEGATE_FUZZ_DATA);
   FUZZ_EXPECT(decoder.ok(), decoder.status().ToString());
   return *std::move(decoder);
@@ -40,17 +41,25 @@ Decoder* DecoderOf(uint32_t mask) {
 }
 
 google::protobuf::Message* Reference() {
-  static google::protobuf::Message* const message = [] {
-    auto schema = ProtobufSchema::Load(kFile, kMessage, TIDEGATE_FUZZ_DATA);
-    FUZZ_EXPECT(schema.ok(), schema.status().ToString());
-    auto* factory = new google::protobuf::DynamicMessageFactory;
-    return factory->GetPrototype(schema->release()->message())->New();
+  static const auto* const schema = [] {
+    auto loaded = ProtobufSchema::Load(kFile, kMessage, TIDEGATE_FUZZ_DATA);
+    FUZZ_EXPECT(loaded.ok(), loaded.status().ToString());
+    return loaded->release();
   }();
+  static auto* const factory = new google::protobuf::DynamicMessageFactory;
+  static google::protobuf::Message* const message =
+      factory->GetPrototype(schema->message())->New();
   return message;
 }
 
 }  // namespace
 }  // namespace tidegate
+
+// Protobuf's parser tells standard error of every text that is not UTF-8.
+extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
+  google::protobuf::SetLogHandler(nullptr);
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using tidegate::DecodeChecked;
