@@ -109,6 +109,58 @@ def records() -> None:
         write("protobuf", name, record)
 
 
+def zigzag(value: int) -> bytes:
+    return varint(value << 1 if value >= 0 else ~(value << 1))
+
+
+def avro_text(data: bytes) -> bytes:
+    return zigzag(len(data)) + data
+
+
+def avro() -> None:
+    double = struct.pack("<d", -2.25)
+    end = (
+        b"abc" + zigzag(1) + zigzag(2**62) + zigzag(2) + double
+        + zigzag(1) + avro_text("né".encode()) + zigzag(1_700_000_000_000_000)
+        + zigzag(1)
+    )  # fmt: skip
+    empty, some_int = zigzag(0), zigzag(1) + zigzag(-7)
+    blocks = zigzag(1) + zigzag(1) + avro_text(b"k") + zigzag(1)
+    blocks += avro_text(b"bytes") + empty + empty
+    sized = zigzag(-1) + zigzag(1) + empty + empty
+    nulls = empty + b"abc" + zigzag(2) + empty + empty + empty + empty
+    for name, record in {
+        "every_type": b"\x01" + empty + some_int + end,
+        "blocks": b"\x00" + blocks + some_int + end,
+        "sized_block": b"\x01" + sized + some_int + end,
+        "nulls": b"\x01" + empty + nulls,
+        "cut": b"\x01" + empty + some_int + end[:-9],
+        "more_behind": b"\x01" + empty + some_int + end + b"\x00",
+        "bad_union": b"\x01" + empty + zigzag(2),
+        "bad_boolean": b"\x02",
+        "long_text": b"\x01" + empty + some_int + end[:16] + zigzag(2**40),
+    }.items():
+        write("avro", name, b"\x7f\0" + record)
+    write("avro", "few_columns", b"\x11\0\x01" + empty + some_int + end)
+    fields = {
+        "plain": '"string"',
+        "union": '["null", "string"]',
+        "enum": '{"type": "enum", "name": "E", "symbols": ["A", "B"]}',
+        "bytes": '"bytes"',
+        "unknown": '"Strin"',
+        "recursive": '{"type": "array", "items": "R"}',
+        "nested": '{"type": "array", "items": ' * 30 + '"int"' + "}" * 30,
+    }
+    for name, type_ in fields.items():
+        text = (
+            '{"type": "record", "name": "R", "namespace": "n", "fields": '
+            f'[{{"name": "s", "type": {type_}}}]}}'
+        )
+        data = text.encode() + b"\0" + zigzag(1) + avro_text(b"x")
+        write("avro", f"schema_{name}", b"\x7f" + data)
+    write("avro", "schema_cut", b'\x7f{"type": "record", "name": \0')
+
+
 def tokens() -> None:
     def resume(flags: bytes, view: bytes = b"things") -> bytes:
         return (
@@ -269,6 +321,7 @@ def builtin() -> None:
 def main() -> None:
     filters()
     records()
+    avro()
     tokens()
     pb, _ = view_service_modules()
     reads(pb)
