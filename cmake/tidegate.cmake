@@ -18,10 +18,13 @@ if(PROJECT_IS_TOP_LEVEL)
     INTERFACE -Wall -Wextra -Werror -Wnon-virtual-dtor -Woverloaded-virtual
               -Wno-missing-field-initializers -fno-omit-frame-pointer
               # g++ 12 reports it for std::string's own operator+ (GCC 105329).
-              -Wno-restrict)
+              $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 endif()
 if(TIDEGATE_SANITIZER STREQUAL "address")
   set(TIDEGATE_SANITIZE -fsanitize=address,undefined
+                        -fno-sanitize-recover=undefined)
+elseif(TIDEGATE_SANITIZER STREQUAL "fuzzer")  # clang's; tests/fuzz links it
+  set(TIDEGATE_SANITIZE -fsanitize=fuzzer-no-link,address,undefined
                         -fno-sanitize-recover=undefined)
 elseif(TIDEGATE_SANITIZER STREQUAL "thread")
   set(TIDEGATE_SANITIZE -fsanitize=thread)
@@ -29,8 +32,10 @@ endif()
 if(TIDEGATE_SANITIZE)
   # In instrumented code g++ 12 takes the members of a std::variant that is
   # empty for uninitialized.
-  target_compile_options(tidegate_options INTERFACE ${TIDEGATE_SANITIZE}
-                                                    -Wno-maybe-uninitialized)
+  target_compile_options(
+    tidegate_options
+    INTERFACE ${TIDEGATE_SANITIZE}
+              $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(tidegate_options INTERFACE ${TIDEGATE_SANITIZE})
 endif()
 

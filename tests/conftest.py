@@ -1,4 +1,4 @@
-"""Options shared by tests/lint and tests/system."""
+"""Options shared by the folders of tests."""
 
 import pytest
 
@@ -7,7 +7,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full",
         action="store_true",
-        help="clang-tidy on the whole tree, 20 kills, all of the flights' year",
+        help="clang-tidy on the whole tree, fuzzing, 20 kills, all of the "
+        "flights' year",
     )
 
 
