@@ -159,6 +159,8 @@ const (
 	PartitionWatermark_ERROR             PartitionWatermark_State = 4 // its leader does not answer
 	PartitionWatermark_UNREAD            PartitionWatermark_State = 5 // left unread: the reorder buffer is full
 	PartitionWatermark_REPLAYING         PartitionWatermark_State = 6 // reading again, after a start, what the buffer had held
+	// Its next record's schema has not come from the schema registry yet.
+	PartitionWatermark_AWAITING_SCHEMA PartitionWatermark_State = 7
 )
 
 // Enum value maps for PartitionWatermark_State.
@@ -171,6 +173,7 @@ var (
 		4: "ERROR",
 		5: "UNREAD",
 		6: "REPLAYING",
+		7: "AWAITING_SCHEMA",
 	}
 	PartitionWatermark_State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
@@ -180,6 +183,7 @@ var (
 		"ERROR":             4,
 		"UNREAD":            5,
 		"REPLAYING":         6,
+		"AWAITING_SCHEMA":   7,
 	}
 )
 
@@ -2081,14 +2085,14 @@ const file_tidegate_v1_view_service_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x0ewatermarkDelay\x12?\n" +
 	"\n" +
 	"partitions\x18\v \x03(\v2\x1f.tidegate.v1.PartitionWatermarkR\n" +
-	"partitions\"\xc9\x02\n" +
+	"partitions\"\xde\x02\n" +
 	"\x12PartitionWatermark\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\rR\tpartition\x128\n" +
 	"\twatermark\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\twatermark\x12;\n" +
 	"\x05state\x18\x04 \x01(\x0e2%.tidegate.v1.PartitionWatermark.StateR\x05state\x12\x1d\n" +
 	"\n" +
-	"holds_back\x18\x05 \x01(\bR\tholdsBack\"i\n" +
+	"holds_back\x18\x05 \x01(\bR\tholdsBack\"~\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -2098,7 +2102,8 @@ const file_tidegate_v1_view_service_proto_rawDesc = "" +
 	"\x05ERROR\x10\x04\x12\n" +
 	"\n" +
 	"\x06UNREAD\x10\x05\x12\r\n" +
-	"\tREPLAYING\x10\x06*j\n" +
+	"\tREPLAYING\x10\x06\x12\x13\n" +
+	"\x0fAWAITING_SCHEMA\x10\a*j\n" +
 	"\bFinality\x12\x18\n" +
 	"\x14FINALITY_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FINALITY_PROVISIONAL\x10\x01\x12\x12\n" +

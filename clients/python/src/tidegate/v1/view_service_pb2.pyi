@@ -307,6 +307,7 @@ class PartitionWatermark(_message.Message):
         ERROR: _ClassVar[PartitionWatermark.State]
         UNREAD: _ClassVar[PartitionWatermark.State]
         REPLAYING: _ClassVar[PartitionWatermark.State]
+        AWAITING_SCHEMA: _ClassVar[PartitionWatermark.State]
     STATE_UNSPECIFIED: PartitionWatermark.State
     ACTIVE: PartitionWatermark.State
     IDLE: PartitionWatermark.State
@@ -314,6 +315,7 @@ class PartitionWatermark(_message.Message):
     ERROR: PartitionWatermark.State
     UNREAD: PartitionWatermark.State
     REPLAYING: PartitionWatermark.State
+    AWAITING_SCHEMA: PartitionWatermark.State
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
     WATERMARK_FIELD_NUMBER: _ClassVar[int]
