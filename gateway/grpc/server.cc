@@ -1,5 +1,7 @@
 #include "gateway/grpc/server.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -82,6 +84,9 @@ struct Server::Impl {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const ServerOptions& options, const ViewHub* hub, GatewayStats* stats,
     const Clock* clock) {
+  // Protobuf writes to stderr about every request whose text is not UTF-8; who
+  // sent it is told so anyway.
+  google::protobuf::SetLogHandler(nullptr);
   auto impl = std::make_unique<Impl>();
   Impl* const self = impl.get();
   impl->scans = std::make_unique<OpenScans>(options.max_open_scans,
