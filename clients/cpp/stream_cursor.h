@@ -30,7 +30,8 @@ class StreamCursor {
   // A new stream was asked for with token(): what was pending is dropped.
   void BeginStream();
   // Hands over the events that `response` completes, in order. DataLoss if it
-  // breaks continuity; nothing of that response is handed over then.
+  // breaks continuity: its changes and its position are not handed over then,
+  // but that it connected, a reset, or rows of a snapshot may have been.
   absl::Status Take(v1::SubscribeResponse&& response,
                     absl::FunctionRef<void(Event)> sink);
 

@@ -1,4 +1,4 @@
-"""What the READMEs show of the C++ client is what is compiled and tested."""
+"""What the READMEs show of the clients is what is compiled and tested."""
 
 import re
 import textwrap
@@ -20,3 +20,13 @@ def test_snippets_are_the_examples_text(path: str) -> None:
     for block in blocks:
         body = textwrap.indent(block, "  ")
         assert any(body in text for text in examples), block
+
+
+def test_the_python_snippet_is_the_examples_text() -> None:
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S
+    )
+    assert blocks
+    example = ROOT / "clients" / "python" / "examples" / "driver_totals.py"
+    for block in blocks:
+        assert textwrap.indent(block, "    ") in example.read_text(), block
