@@ -87,6 +87,7 @@ void ExpectNoAllocationAnEvent(Ingest* ingest) {
 
 TEST(IngestAllocationTest, Json) {
   std::vector<std::string> values;
+  values.reserve(kKeys);
   for (int i = 0; i < kKeys; ++i) {
     values.push_back(absl::StrCat(R"({"driver":)", i, R"(,"amount":)", i + 1,
                                   R"(,"region":"a region with a long name)", i,
@@ -101,6 +102,7 @@ TEST(IngestAllocationTest, Protobuf) {
       << "syntax = 'proto3'; message Order { int64 driver = 1;"
          " int64 amount = 2; string region = 3; }";
   std::vector<std::string> values;
+  values.reserve(kKeys);
   for (char i = 0; i < kKeys; ++i) {
     const std::string region =
         absl::StrCat("a region with a long name", int{i});
