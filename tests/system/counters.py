@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from system.kafka import Broker
 from system.publish import ExactProducer
+from system.tidegate import Server, scan_rows
 
 VIEWS = """
 CREATE SOURCE hits (k VARCHAR, n BIGINT, ts TIMESTAMPTZ)
@@ -19,6 +20,13 @@ CREATE MATERIALIZED VIEW hit_counts AS
 
 CREATE MATERIALIZED VIEW big_hits (PRIMARY KEY (k)) AS
   SELECT k, n FROM hits WHERE n > 100;
+"""
+
+
+# One more view of the hits, with a key of two columns.
+BY_SIZE = """
+CREATE MATERIALIZED VIEW by_size AS
+  SELECT k, n, count(*) AS hits FROM hits GROUP BY k, n;
 """
 
 
@@ -40,6 +48,12 @@ class Counters:
         return VIEWS.replace("@HITS@", self.hits_topic).replace(
             "@NAMES@", self.names_topic
         )
+
+    def agree_with(self, server: Server) -> bool:
+        """The server's `hit_counts` holds every hit so far."""
+        return {
+            row["k"]: row["hits"] for _, row in scan_rows(server, "hit_counts")
+        } == self.hits
 
     def hit(self, key: str, n: int = 1, partition: int | None = None) -> None:
         if partition is None:

@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from system import gotools
 from system.conftest import ServerFactory
-from system.counters import Counters
+from system.counters import BY_SIZE, Counters
 from system.kafka import Broker
 from system.processes import DIE_WITH_PARENT, ROOT, wait_for
 from system.publish import ExactProducer
@@ -27,10 +27,6 @@ _STOP_S = 30
 _KILLS = 4
 _KILLS_FULL = 20
 _VIEWS = ("hit_counts", "by_size")
-_BY_SIZE = """
-CREATE MATERIALIZED VIEW by_size AS
-  SELECT k, n, count(*) AS hits FROM hits GROUP BY k, n;
-"""
 _ORDERS = """
 CREATE SOURCE orders (driver_id BIGINT, region VARCHAR,
                       amount DOUBLE PRECISION, ts TIMESTAMPTZ)
@@ -155,12 +151,6 @@ class Hits(threading.Thread):
         assert not self.is_alive()
 
 
-def _agrees(server: Server, counters: Counters) -> bool:
-    return {
-        row["k"]: row["hits"] for _, row in scan_rows(server, "hit_counts")
-    } == counters.hits
-
-
 def _is_right(server: Server, history: Path, view: str) -> bool:
     """It keeps every promise, and ends in what `scan` shows."""
     done = server.cli("scan", view, "--format", "json")
@@ -209,10 +199,10 @@ def test_killed_servers_leave_right_histories(
     counters.hit("k0")
     counters.flush()
     server = make_server(
-        counters.views() + _BY_SIZE, counters.bootstrap,
+        counters.views() + BY_SIZE, counters.bootstrap,
         "--checkpoint-age", "1s",
     ).start()  # fmt: skip
-    wait_for("the hit", partial(_agrees, server, counters), _WAIT_S)
+    wait_for("the hit", partial(counters.agree_with, server), _WAIT_S)
     plain = server.watch(scratch / "plain.jsonl", "hit_counts")
     wait_for(  # until then it gives up if the server is away
         "its snapshot",
@@ -244,7 +234,7 @@ def test_killed_servers_leave_right_histories(
             server.kill()
         server.start()
     hits.stop()
-    wait_for("the hits", partial(_agrees, server, counters), _WAIT_S)
+    wait_for("the hits", partial(counters.agree_with, server), _WAIT_S)
     wait_for("one", partial(_all_right, server, one, "hit_counts"), _WAIT_S)
     wait_for("two", partial(_all_right, server, two, *_VIEWS), _WAIT_S)
     wait_for("the keys", partial(_applied, keyed, 2 * kills), _WAIT_S)

@@ -19,7 +19,7 @@ import pytest
 
 import tidegate
 from system.conftest import ServerFactory
-from system.counters import Counters
+from system.counters import BY_SIZE, Counters
 from system.kafka import Broker
 from system.processes import DIE_WITH_PARENT, ROOT, wait_for
 from system.publish import compile_proto
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.server]
 _OK = 0
 _WAIT_S = 60
 _DRIVER = ROOT / "clients" / "python" / "driver"
-_BY_SIZE = """
+BY_SIZE = """
 CREATE MATERIALIZED VIEW by_size AS
   SELECT k, n, count(*) AS hits, avg(n) AS mean FROM hits GROUP BY k, n;
 """
@@ -211,7 +211,7 @@ def test_through_kills(
 ) -> None:
     counters = Counters(broker, "python_client")
     server = make_server(
-        counters.views() + _BY_SIZE, counters.bootstrap,
+        counters.views() + BY_SIZE, counters.bootstrap,
         "--checkpoint-age", "1s",
     ).start()  # fmt: skip
     drivers = _drivers(server, scratch)
@@ -231,14 +231,8 @@ def test_through_kills(
         server.start()
     hitting.more(_HITS_BEFORE_A_KILL)
     hitting.stop()
-    wait_for("the hits", partial(_agrees, server, counters), _WAIT_S)
+    wait_for("the hits", partial(counters.agree_with, server), _WAIT_S)
     _check(server, scratch, drivers, kills)
-
-
-def _agrees(server: Server, counters: Counters) -> bool:
-    return {
-        row["k"]: row["hits"] for _, row in scan_rows(server, "hit_counts")
-    } == counters.hits
 
 
 def _check(
@@ -297,10 +291,10 @@ def counters(broker: Broker) -> Counters:
 @pytest.fixture(scope="module")
 def server(binary: Path, work: Path, counters: Counters) -> Iterator[Server]:
     server = Server(
-        work / "python_calls", counters.views() + _BY_SIZE, counters.bootstrap
+        work / "python_calls", counters.views() + BY_SIZE, counters.bootstrap
     )
     server.start()
-    wait_for("the hits", partial(_agrees, server, counters), _WAIT_S)
+    wait_for("the hits", partial(counters.agree_with, server), _WAIT_S)
     yield server
     server.kill()
 

@@ -8,7 +8,7 @@ import pytest
 
 from system.client import Client
 from system.conftest import ServerFactory
-from system.counters import Counters
+from system.counters import BY_SIZE, Counters
 from system.kafka import Broker
 from system.processes import wait_for
 from system.tidegate import Server, scan_rows
@@ -18,10 +18,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.server]
 _OK = 0
 _USAGE = 2
 _WAIT_S = 30
-_BY_SIZE = """
-CREATE MATERIALIZED VIEW by_size AS
-  SELECT k, n, count(*) AS hits FROM hits GROUP BY k, n;
-"""
 _HITS = {("a", 1): 2, ("a", 5): 1, ("ab", 1): 3, ("b", 1): 1, ("b", 7): 4}
 
 
@@ -33,7 +29,7 @@ def server(binary: Path, work: Path, broker: Broker) -> Iterator[Server]:
             counters.hit(key, n)
     counters.flush()
     server = Server(
-        work / "scan", counters.views() + _BY_SIZE, counters.bootstrap
+        work / "scan", counters.views() + BY_SIZE, counters.bootstrap
     )
     server.start()
     wait_for("the hits", partial(_holds_all, server), _WAIT_S)

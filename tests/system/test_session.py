@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from system.conftest import ServerFactory
-from system.counters import Counters
+from system.counters import BY_SIZE, Counters
 from system.kafka import Broker
 from system.processes import wait_for
-from system.tidegate import Server, checker, ended, scan_rows
+from system.tidegate import Server, checker, ended
 
 pytestmark = [pytest.mark.kafka, pytest.mark.server]
 
@@ -22,10 +22,6 @@ _OK = 0
 _USAGE = 2
 _WAIT_S = 30
 _VIEWS = ("hit_counts", "by_size")
-_BY_SIZE = """
-CREATE MATERIALIZED VIEW by_size AS
-  SELECT k, n, count(*) AS hits FROM hits GROUP BY k, n;
-"""
 
 Line = dict[str, Any]
 
@@ -42,18 +38,12 @@ def counters(broker: Broker) -> Counters:
 @pytest.fixture(scope="module")
 def server(binary: Path, work: Path, counters: Counters) -> Iterator[Server]:
     server = Server(
-        work / "session", counters.views() + _BY_SIZE, counters.bootstrap
+        work / "session", counters.views() + BY_SIZE, counters.bootstrap
     )
     server.start()
-    wait_for("the hits", partial(_agrees, server, counters), _WAIT_S)
+    wait_for("the hits", partial(counters.agree_with, server), _WAIT_S)
     yield server
     server.kill()
-
-
-def _agrees(server: Server, counters: Counters) -> bool:
-    return {
-        row["k"]: row["hits"] for _, row in scan_rows(server, "hit_counts")
-    } == counters.hits
 
 
 def _lines(path: Path) -> list[Line]:
@@ -107,9 +97,9 @@ def test_two_views_through_restarts(
     counters = Counters(broker, "session_restarts")
     counters.hit("a")
     counters.flush()
-    server = make_server(counters.views() + _BY_SIZE, counters.bootstrap)
+    server = make_server(counters.views() + BY_SIZE, counters.bootstrap)
     server.start()
-    wait_for("the hit", partial(_agrees, server, counters), _WAIT_S)
+    wait_for("the hit", partial(counters.agree_with, server), _WAIT_S)
     output = scratch / "watch.jsonl"
     process = server.watch(output, *_VIEWS)
 
@@ -160,7 +150,7 @@ def test_several_views_take_one_stream(
     counters: Counters, make_server: ServerFactory, scratch: Path
 ) -> None:
     server = make_server(
-        counters.views() + _BY_SIZE, counters.bootstrap, "--max-subscribers=1"
+        counters.views() + BY_SIZE, counters.bootstrap, "--max-subscribers=1"
     ).start()
     output = scratch / "watch.jsonl"
     process = server.watch(output, *_VIEWS)
@@ -210,7 +200,7 @@ def test_rows_enter_and_leave_a_condition(
         counters.hit("x", count)
         counters.hit("w", count)
         counters.flush()
-        wait_for("the hit", partial(_agrees, server, counters), _WAIT_S)
+        wait_for("the hit", partial(counters.agree_with, server), _WAIT_S)
         if count in (2, 3):
             for path in (alone, several):
                 wait_for("w", partial(_has_hits, path, "w", count), _WAIT_S)
