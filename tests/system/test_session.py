@@ -91,6 +91,15 @@ def _ends_at_the_scans(server: Server, path: Path) -> bool:
     return True
 
 
+def _resumes(path: Path, view: str) -> int:
+    return sum(
+        line["view"] == view
+        and line.get("marker") == "connect"
+        and line["resume"] is not None
+        for line in _lines(path)
+    )
+
+
 def test_two_views_through_restarts(
     broker: Broker, make_server: ServerFactory, scratch: Path
 ) -> None:
@@ -120,6 +129,9 @@ def test_two_views_through_restarts(
     hits("killed", 50)
     server.start()
     wait_for("them", partial(_has_hits, output, "killed0", 10), _WAIT_S)
+    # A watch that is not back yet is told no farewell.
+    for view in _VIEWS:
+        wait_for(view, partial(_resumes, output, view), _WAIT_S)
     assert server.terminate() == _OK
     hits("drained", 50)
     server.start()
@@ -133,14 +145,7 @@ def test_two_views_through_restarts(
     assert ended(process) == _OK
     for view in _VIEWS:
         assert _has(output, view=view, marker="drain")
-        resumed = [
-            line
-            for line in _lines(output)
-            if line["view"] == view
-            and line.get("marker") == "connect"
-            and line["resume"] is not None
-        ]
-        assert len(resumed) >= 2, "after the kill and after the drain"
+        assert _resumes(output, view) >= 2, "after the kill and the drain"
     for history in _split(output).values():
         done = checker(history)
         assert done.returncode == _OK, done.stdout
