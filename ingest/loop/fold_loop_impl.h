@@ -95,7 +95,7 @@ class FoldLoopImpl final : public FoldLoop {
   absl::Status Hold();
   bool BuildCommitDue(EventTime target, ProcessingTime now) const;
   bool HoldIsOver(EventTime target, ProcessingTime now) const;
-  bool BufferWantsCommit(EventTime target) const;
+  bool EnoughIsPending(EventTime target) const;
   bool BuildEnds() const;
   bool ReachedEnds() const;
   absl::Status Commit(EventTime watermark);

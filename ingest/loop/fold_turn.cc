@@ -284,13 +284,12 @@ absl::Status FoldLoopImpl::CommitAll() {
   const ProcessingTime now = parts_.clock->Now();
   event_time_->Look(*parts_.reader, wanted_, now);
   const EventTime target = event_time_->Target(now);
-  if (WatermarkDue(target, now)) commit_pending_ = true;
+  if (held_ || WatermarkDue(target, now)) commit_pending_ = true;
   if (parts_.store->building()) return CommitBuild(target, now);
   return CommitOrHold(target, now);
 }
 
 absl::Status FoldLoopImpl::CommitOrHold(EventTime target, ProcessingTime now) {
-  commit_pending_ = commit_pending_ || held_;
   if (!commit_pending_) return absl::OkStatus();
   if (!hold_until_.has_value()) {
     hold_until_ = After(now, options_.max_commit_hold_ms);
@@ -301,8 +300,7 @@ absl::Status FoldLoopImpl::CommitOrHold(EventTime target, ProcessingTime now) {
 
 bool FoldLoopImpl::HoldIsOver(EventTime target, ProcessingTime now) const {
   return !poll_was_full_ || now >= *hold_until_ || !announced_ || saw_future_ ||
-         stopping() || parts_.pipeline->CommitDue() ||
-         BufferWantsCommit(target);
+         stopping() || EnoughIsPending(target);
 }
 
 absl::Status FoldLoopImpl::CommitUpTo(EventTime target) {
@@ -324,12 +322,12 @@ bool FoldLoopImpl::BuildEnds() const {
 }
 
 bool FoldLoopImpl::BuildCommitDue(EventTime target, ProcessingTime now) const {
-  return now >= next_build_commit_ || parts_.pipeline->CommitDue() ||
-         BufferWantsCommit(target);
+  return now >= next_build_commit_ || EnoughIsPending(target);
 }
 
-// What waits for the watermark takes memory too, but no commit for a few.
-bool FoldLoopImpl::BufferWantsCommit(EventTime target) const {
+bool FoldLoopImpl::EnoughIsPending(EventTime target) const {
+  if (parts_.pipeline->CommitDue()) return true;
+  // What waits for the watermark takes memory too, but no commit for a few.
   return held_records_ >= kMinHeldRecords &&
          event_time_->buffer().memory_bytes() >=
              options_.reorder_buffer_bytes / 2 &&
@@ -337,7 +335,6 @@ bool FoldLoopImpl::BufferWantsCommit(EventTime target) const {
 }
 
 absl::Status FoldLoopImpl::CommitBuild(EventTime target, ProcessingTime now) {
-  commit_pending_ = commit_pending_ || held_;
   const bool ends = BuildEnds();
   if (!ends && !BuildCommitDue(target, now)) return Hold();
   RETURN_IF_ERROR(CommitUpTo(target));
