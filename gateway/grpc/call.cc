@@ -61,12 +61,9 @@ grpc::ByteBuffer ToByteBuffer(Message message) {
     const grpc::Slice slice = CopiedSlice(message);
     return {&slice, 1};
   }
-  if (message.shared == nullptr) {
-    const grpc::Slice slice = OwnSlice(std::move(message.own));
-    return {&slice, 1};
-  }
-  const grpc::Slice slices[] = {OwningSlice(std::move(message.shared)),
-                                OwnSlice(std::move(message.own))};
+  const grpc::Slice own = OwnSlice(std::move(message.own));
+  if (message.shared == nullptr) return {&own, 1};
+  const grpc::Slice slices[] = {OwningSlice(std::move(message.shared)), own};
   return grpc::ByteBuffer(slices, slices[1].size() == 0 ? 1 : 2);
 }
 
