@@ -18,6 +18,7 @@
 #include "base/status_macros.h"
 #include "base/suggest.h"
 #include "base/timestamp.h"
+#include "clients/cpp/view_client.h"
 
 namespace tidegate::client {
 namespace {
@@ -429,6 +430,13 @@ absl::StatusOr<std::unique_ptr<DynamicRows>> DynamicRows::Create(
   auto rows = std::make_unique<ProtobufRows>();
   RETURN_IF_ERROR(rows->Init(view, std::move(key_columns), descriptors));
   return rows;
+}
+
+absl::StatusOr<std::unique_ptr<DynamicRows>> DescribeRows(
+    ViewClient* client, const std::string& view) {
+  ASSIGN_OR_RETURN(const ViewDescription description, client->Describe(view));
+  return DynamicRows::Create(view, description.key_columns,
+                             description.descriptors);
 }
 
 }  // namespace tidegate::client

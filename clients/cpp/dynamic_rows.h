@@ -53,6 +53,11 @@ class DynamicRows {
       absl::string_view text) const = 0;
 };
 
+class ViewClient;
+// The view's, as the server describes it now.
+absl::StatusOr<std::unique_ptr<DynamicRows>> DescribeRows(
+    ViewClient* client, const std::string& view);
+
 }  // namespace tidegate::client
 
 #endif  // TIDEGATE_CLIENTS_CPP_DYNAMIC_ROWS_H_

@@ -6,13 +6,6 @@
 namespace tidegate::client {
 namespace {
 
-absl::StatusOr<std::unique_ptr<DynamicRows>> DescribeRows(
-    ViewClient* calls, const std::string& view) {
-  ASSIGN_OR_RETURN(const ViewDescription description, calls->Describe(view));
-  return DynamicRows::Create(view, description.key_columns,
-                             description.descriptors);
-}
-
 // Keeps what it asks through.
 KeyOrderSource OrderSource(std::shared_ptr<ViewClient> calls) {
   return [calls = std::move(calls)](

@@ -8,14 +8,6 @@
 
 namespace tidegate {
 
-absl::StatusOr<std::unique_ptr<client::DynamicRows>> DescribeRows(
-    client::ViewClient* client, const std::string& view) {
-  ASSIGN_OR_RETURN(const client::ViewDescription description,
-                   client->Describe(view));
-  return client::DynamicRows::Create(view, description.key_columns,
-                                     description.descriptors);
-}
-
 absl::StatusOr<std::vector<std::string>> ParseKeys(
     const client::DynamicRows& rows, const std::vector<std::string>& texts) {
   std::vector<std::string> keys;

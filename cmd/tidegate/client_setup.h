@@ -2,20 +2,15 @@
 #ifndef TIDEGATE_CMD_TIDEGATE_CLIENT_SETUP_H_
 #define TIDEGATE_CMD_TIDEGATE_CLIENT_SETUP_H_
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "clients/cpp/dynamic_rows.h"
-#include "clients/cpp/view_client.h"
 #include "cmd/tidegate/flags.h"
 
 namespace tidegate {
-
-absl::StatusOr<std::unique_ptr<client::DynamicRows>> DescribeRows(
-    client::ViewClient* client, const std::string& view);
 
 absl::StatusOr<std::vector<std::string>> ParseKeys(
     const client::DynamicRows& rows, const std::vector<std::string>& texts);
