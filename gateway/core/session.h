@@ -23,7 +23,8 @@ inline constexpr size_t kMaxPendingSessionRequests = 64;
 // A Stream whose messages are SessionResponses. Of the fan-out's thread. What a
 // message costs depends on the watches that have something to say, and not on
 // those there are. A message has one Update of each of these watches in turn
-// until it has kMaxMessageBytes, of those that are behind one only.
+// until it has kMaxMessageBytes, of those that are behind one only; of one that
+// this one brings to the head perhaps a second.
 //
 // Keys that are added are answered at one position of their watch, the next one
 // at which it is Live: an upsert for each that has a row, `deleted` for each

@@ -106,6 +106,7 @@ def _fuzz(fuzzers: Path, target: str) -> str:
     return found
 
 
+@pytest.mark.timeout(3600)
 def test_nothing_is_found(fuzzers: Path) -> None:
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         found = list(pool.map(lambda name: _fuzz(fuzzers, name), _TARGETS))

@@ -135,6 +135,7 @@ def test_a_write_without_the_lock_is_found(
     assert found != locked
 
 
+@pytest.mark.timeout(3600)
 def test_clang_tidy(full: bool, capsys: pytest.CaptureFixture[str]) -> None:
     commands = _commands()
     sources = [p for p in cpp_files() if p.suffix == ".cc" and p in commands]
