@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,8 +19,9 @@
 
 namespace tidegate {
 
-// Keys and stored rows, encoded once, in one piece of memory. Of a change's
-// `before` it keeps no more than whether there was one. Thread-compatible.
+// Keys and stored rows, encoded once, in pieces of memory that stay where they
+// are, of a size that the allocator soon gives again. Of a change's `before` it
+// keeps no more than whether there was one. Thread-compatible.
 class BuildRows final : public RowSource {
  public:
   explicit BuildRows(Seq seq) : seq_(seq) {}
@@ -36,14 +39,20 @@ class BuildRows final : public RowSource {
 
  private:
   struct Row {
-    size_t begin;  // in bytes_
+    const char* begin;  // the key, then the value
     uint32_t key_size;
     uint32_t value_size;
     bool exists;
   };
+  // Copies `bytes` to where they stay.
+  const char* Keep(absl::string_view bytes);
+
   const Seq seq_;
-  std::string bytes_;
-  std::vector<Row> rows_;
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char* free_ = nullptr;  // in the last block
+  size_t room_ = 0;       // behind it
+  size_t block_bytes_ = 0;
+  std::deque<Row> rows_;
   RowCountChanges counted_;
   std::string scratch_;
   size_t next_ = 0;
