@@ -16,6 +16,12 @@ struct WindowState {
   bool exists = false;     // false before the first event and after the last
   bool corrected = false;  // an event was folded after the end
   size_t bytes() const { return BytesOf(aggregates); }
+  void Renew() {
+    aggregates.clear();
+    end = kNeverEventTime;
+    exists = corrected = false;
+  }
+  void Prefetch() const { tidegate::Prefetch(aggregates); }
 };
 
 // A key's state is a byte of flags, what the derived class adds, and the states

@@ -39,7 +39,10 @@ ViewPlan Totals(std::optional<WindowPlan> window) {
   return plan;
 }
 
-// Of one key and all its windows, after the first event.
+// More than a fold puts off.
+constexpr int64_t kWarm = 100;
+
+// Of one key and all its windows, after the first events.
 void ExpectNoAllocation(const ViewPlan& plan) {
   const SourcePlan source =
       testing::Source({{"k", Type::kVarchar}, {"x", Type::kBigint}});
@@ -56,13 +59,13 @@ void ExpectNoAllocation(const ViewPlan& plan) {
         .ok();
   };
   const int64_t start = allocations;
-  ASSERT_TRUE(apply(0));
-  const int64_t first = allocations;
-  EXPECT_GT(first, start);
   bool ok = true;
-  for (int64_t n = 1; n < 1'000; ++n) ok &= apply(n);
+  for (int64_t n = 0; n < kWarm; ++n) ok &= apply(n);
+  const int64_t warm = allocations;
+  EXPECT_GT(warm, start);
+  for (int64_t n = kWarm; n < 1'000; ++n) ok &= apply(n);
   EXPECT_TRUE(ok);
-  EXPECT_EQ(allocations - first, 0);
+  EXPECT_EQ(allocations - warm, 0);
 }
 
 TEST(FoldAllocationTest, GroupedEventsOfAKnownKey) {

@@ -74,7 +74,8 @@ BENCHMARK(FoldTotals)
     ->Args({1'000, 1})
     ->Args({1'000, 1'000})
     ->Args({100'000, 1'000})
-    ->Args({100'000, 100'000});
+    ->Args({100'000, 100'000})
+    ->Args({5'000'000, 500'000});
 
 // An event a microsecond; windows of 100 ms.
 void FoldTumble(benchmark::State& state) {

@@ -69,7 +69,10 @@ GroupEvaluator::GroupEvaluator(const ViewPlan* plan, const SourcePlan* source,
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const AggregateCall& call = plan->aggregates[i];
     aggregates_.emplace_back(&call);
-    if (call.argument) AddStep(*call.argument, &inputs_[i].value);
+    if (call.argument) {
+      AddStep(*call.argument, &inputs_[i].value);
+      if (call.argument->type == Type::kVarchar) text_inputs_.push_back(i);
+    }
     if (call.order_by) AddStep(*call.order_by, &inputs_[i].order_by);
   }
   for (const int column : plan->key_columns) {
@@ -150,6 +153,14 @@ absl::Status GroupEvaluator::Run(const std::vector<Step>& steps) {
     RETURN_IF_ERROR(tidegate::Evaluate(*step.expr, row_, &arena_, step.out));
   }
   return absl::OkStatus();
+}
+
+void GroupEvaluator::KeepInputs(TextArena* arena, AggregateInputs* kept) const {
+  *kept = inputs_;
+  for (const size_t i : text_inputs_) {
+    Datum* const value = &(*kept)[i].value;
+    if (!value->is_null) *value = Datum::Text(arena->Copy(value->text()));
+  }
 }
 
 absl::Status GroupEvaluator::EvaluateWindow(EventTime start, EventTime end) {

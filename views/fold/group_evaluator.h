@@ -16,9 +16,13 @@
 
 namespace tidegate {
 
+using AggregateInputs = std::vector<AggregateInput>;
 using AggregateStates = std::vector<AggregateState>;
 // Heap bytes.
 size_t BytesOf(const AggregateStates& states);
+inline void Prefetch(const AggregateStates& states) {
+  for (const AggregateState& state : states) __builtin_prefetch(&state);
+}
 
 // Runs on the fold thread. Once warm it allocates for longer text only.
 class GroupEvaluator {
@@ -47,8 +51,14 @@ class GroupEvaluator {
   absl::string_view Key();
   absl::string_view FixedKey();
   void Update(const EventOrder& order, AggregateStates* states) const {
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-      aggregates_[i].Update(inputs_[i], order, &(*states)[i]);
+    Update(inputs_, order, states);
+  }
+  // Keeps what Update would fold in, to be folded in later; text in `arena`.
+  void KeepInputs(TextArena* arena, AggregateInputs* kept) const;
+  void Update(const AggregateInputs& inputs, const EventOrder& order,
+              AggregateStates* states) const {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      aggregates_[i].Update(inputs[i], order, &(*states)[i]);
     }
   }
 
@@ -124,7 +134,8 @@ class GroupEvaluator {
   TextArena arena_;
   Row row_;
   std::vector<Datum> groups_;
-  std::vector<AggregateInput> inputs_;
+  AggregateInputs inputs_;
+  std::vector<size_t> text_inputs_;  // those whose value is text
   std::vector<Datum> key_;
   std::vector<Datum> fixed_key_;
   std::string key_bytes_;

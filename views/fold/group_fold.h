@@ -16,37 +16,14 @@ template <typename State>
 class GroupFold : public ViewFold {
  public:
   absl::Status Drain(absl::FunctionRef<void(const FoldedChange&)> sink) final {
-    for (Entry* const entry : cache_.SortDirty()) {
-      state_bytes_.clear();
-      const bool exists = Exists(entry->state);
-      const bool shown = exists && Shown(entry->state);
-      absl::string_view row;
-      if (shown) {
-        RETURN_IF_ERROR(BuildRow(*entry, /*count_errors=*/true));
-        row = groups_.row();
-      }
-      if (exists) Encode(entry->state, &state_bytes_);
-      if (entry->has_row == shown && entry->row == row &&
-          entry->state_bytes == state_bytes_) {
-        continue;
-      }
-      sink({.key = entry->key,
-            .has_before = entry->has_row,
-            .before = entry->row,
-            .has_after = shown,
-            .after = row,
-            .state = state_bytes_,
-            .corrected = shown && Corrected(entry->state)});
-      entry->has_row = shown;
-      entry->row.assign(row.data(), row.size());
-      entry->state_bytes.assign(state_bytes_);
-    }
-    cache_.FinishDrain();
-    return absl::OkStatus();
+    RETURN_IF_ERROR(Settle());
+    return cache_.Drain(
+        [this, &sink](Entry* entry) { return DrainEntry(entry, sink); });
   }
 
   absl::StatusOr<bool> CurrentRow(absl::string_view key,
                                   absl::string_view* row) final {
+    RETURN_IF_ERROR(Settle());
     ASSIGN_OR_RETURN(Entry* const entry, Find(key));
     if (!entry->dirty) {
       *row = entry->row;
@@ -61,7 +38,7 @@ class GroupFold : public ViewFold {
   absl::StatusOr<bool> Admits(const Event& event) final {
     return groups_.Admits(event);
   }
-  size_t dirty_keys() const final { return cache_.dirty_keys(); }
+  size_t dirty_keys() const override { return cache_.dirty_keys(); }
   size_t cached_bytes() const override { return cache_.bytes(); }
   int64_t output_errors() const final { return groups_.output_errors(); }
   absl::Status last_output_error() const final {
@@ -80,9 +57,15 @@ class GroupFold : public ViewFold {
         cache_(std::move(sources.stored), max_cached_keys) {}
 
   absl::StatusOr<Entry*> Find(absl::string_view key) {
-    return cache_.Find(key, [this](Entry* loaded) { return Load(loaded); });
+    return Find(key, cache_.HashOf(key));
+  }
+  absl::StatusOr<Entry*> Find(absl::string_view key, size_t hash) {
+    return cache_.Find(key, hash,
+                       [this](Entry* loaded) { return Load(loaded); });
   }
 
+  // Folds the events that Apply has put off.
+  virtual absl::Status Settle() { return absl::OkStatus(); }
   // Makes the state of what is stored, or of what is not.
   virtual absl::Status Load(Entry* entry) = 0;
   // Whether anything is to be stored of a key that was touched, whether its
@@ -100,6 +83,34 @@ class GroupFold : public ViewFold {
   KeyCache<State> cache_;
 
  private:
+  absl::Status DrainEntry(Entry* entry,
+                          absl::FunctionRef<void(const FoldedChange&)> sink) {
+    state_bytes_.clear();
+    const bool exists = Exists(entry->state);
+    const bool shown = exists && Shown(entry->state);
+    absl::string_view row;
+    if (shown) {
+      RETURN_IF_ERROR(BuildRow(*entry, /*count_errors=*/true));
+      row = groups_.row();
+    }
+    if (exists) Encode(entry->state, &state_bytes_);
+    if (entry->has_row == shown && entry->row == row &&
+        entry->state_bytes == state_bytes_) {
+      return absl::OkStatus();
+    }
+    sink({.key = entry->key,
+          .has_before = entry->has_row,
+          .before = entry->row,
+          .has_after = shown,
+          .after = row,
+          .state = state_bytes_,
+          .corrected = shown && Corrected(entry->state)});
+    entry->has_row = shown;
+    entry->row.assign(row.data(), row.size());
+    entry->state_bytes.assign(state_bytes_);
+    return absl::OkStatus();
+  }
+
   std::string state_bytes_;
 };
 

@@ -26,10 +26,35 @@ absl::Status GroupedFold::Apply(const Event& event, LateEvent* /*late*/) {
   RETURN_IF_ERROR(groups_.Read(event, &passes));
   if (!passes) return absl::OkStatus();
   RETURN_IF_ERROR(groups_.Evaluate());
-  ASSIGN_OR_RETURN(Entry* const entry, Find(groups_.Key()));
-  // Nothing below can fail.
-  groups_.Update(event.order, &entry->state.aggregates);
-  cache_.MarkDirty(entry);
+  Waiting& waiting = waiting_[waiting_count_];
+  const absl::string_view key = groups_.Key();
+  waiting.key.assign(key.data(), key.size());
+  waiting.hash = cache_.HashOf(key);
+  waiting.order = event.order;
+  groups_.KeepInputs(&waiting_text_, &waiting.inputs);
+  cache_.PrefetchIndex(waiting.hash);
+  return ++waiting_count_ < kMaxWaiting ? absl::OkStatus() : Settle();
+}
+
+absl::Status GroupedFold::Settle() {
+  const auto events = absl::MakeSpan(waiting_.data(), waiting_count_);
+  waiting_count_ = 0;
+  for (const Waiting& event : events) cache_.PrefetchEntry(event.hash);
+  for (Waiting& event : events) {
+    event.entry = cache_.Peek(event.key, event.hash);
+    if (event.entry == nullptr) continue;
+    // So that it stays where it is.
+    cache_.MarkDirty(event.entry);
+    cache_.PrefetchState(*event.entry);
+  }
+  for (Waiting& event : events) {
+    if (event.entry == nullptr) {
+      ASSIGN_OR_RETURN(event.entry, Find(event.key, event.hash));
+      cache_.MarkDirty(event.entry);
+    }
+    groups_.Update(event.inputs, event.order, &event.entry->state.aggregates);
+  }
+  waiting_text_.Reset();
   return absl::OkStatus();
 }
 

@@ -130,11 +130,11 @@ absl::Status KeyedFold::Advance(EventTime watermark) {
 
 absl::Status KeyedFold::Drain(
     absl::FunctionRef<void(const FoldedChange&)> sink) {
-  for (Entry* const entry : cache_.SortDirty()) {
+  return cache_.Drain([&](Entry* entry) {
     State& state = entry->state;
     // It came and left between two commits. Otherwise a dirty entry's order,
     // and so its state, has moved on.
-    if (!entry->has_row && !state.has_row) continue;
+    if (!entry->has_row && !state.has_row) return absl::OkStatus();
     state_bytes_.clear();
     if (state.has_row) PutOrder(&state_bytes_, state.order);
     sink({.key = entry->key,
@@ -147,15 +147,13 @@ absl::Status KeyedFold::Drain(
     entry->row = std::move(state.row);
     state.row = std::string();
     entry->state_bytes.assign(state_bytes_);
-  }
-  cache_.FinishDrain();
-  return absl::OkStatus();
+    return absl::OkStatus();
+  });
 }
 
 absl::Status KeyedFold::DrainState(
     absl::FunctionRef<void(const FoldedChange&)> sink) {
-  if (lags_) lags_->Drain(sink);
-  return absl::OkStatus();
+  return lags_ ? lags_->Drain(sink) : absl::OkStatus();
 }
 
 absl::StatusOr<bool> KeyedFold::CurrentRow(absl::string_view key,

@@ -180,8 +180,9 @@ void LagState::Push() {
   cache_.MarkDirty(entry_);
 }
 
-void LagState::Drain(absl::FunctionRef<void(const FoldedChange&)> sink) {
-  for (Entry* const entry : cache_.SortDirty()) {
+absl::Status LagState::Drain(
+    absl::FunctionRef<void(const FoldedChange&)> sink) {
+  return cache_.Drain([&](Entry* entry) {
     state_bytes_.clear();
     for (size_t i = 0; i < plan_->lags.size(); ++i) {
       const Past& past = entry->state.pasts[i];
@@ -193,11 +194,11 @@ void LagState::Drain(absl::FunctionRef<void(const FoldedChange&)> sink) {
       }
     }
     // A partition whose values repeat.
-    if (entry->state_bytes == state_bytes_) continue;
+    if (entry->state_bytes == state_bytes_) return absl::OkStatus();
     sink({.key = entry->key, .state = state_bytes_});
     entry->state_bytes.assign(state_bytes_);
-  }
-  cache_.FinishDrain();
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace tidegate

@@ -37,7 +37,7 @@ class LagState {
   void Push();
 
   // As ViewFold::DrainState.
-  void Drain(absl::FunctionRef<void(const FoldedChange&)> sink);
+  absl::Status Drain(absl::FunctionRef<void(const FoldedChange&)> sink);
   size_t dirty_keys() const { return cache_.dirty_keys(); }
   size_t bytes() const { return cache_.bytes(); }
 

@@ -52,7 +52,7 @@ absl::Status TableFold::Apply(const Event& event, LateEvent* /*late*/) {
 
 absl::Status TableFold::Drain(
     absl::FunctionRef<void(const FoldedChange&)> sink) {
-  for (Entry* const entry : cache_.SortDirty()) {
+  return cache_.Drain([&](Entry* entry) {
     const bool same = entry->has_row == entry->state.has_row &&
                       entry->row == entry->state.row;
     if (!same) {
@@ -65,9 +65,8 @@ absl::Status TableFold::Drain(
       entry->row = std::move(entry->state.row);
     }
     entry->state.row = std::string();
-  }
-  cache_.FinishDrain();
-  return absl::OkStatus();
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<bool> TableFold::CurrentRow(absl::string_view key,

@@ -117,15 +117,14 @@ class VersionedTableImpl final : public VersionedTable {
 
   absl::Status Drain(
       absl::FunctionRef<void(const FoldedChange&)> sink) override {
-    for (Entry* const entry : cache_.SortDirty()) {
+    return cache_.Drain([&](Entry* entry) {
       state_bytes_.clear();
       Encode(entry->state.versions, &state_bytes_);
-      if (entry->state_bytes == state_bytes_) continue;
+      if (entry->state_bytes == state_bytes_) return absl::OkStatus();
       sink({.key = entry->key, .state = state_bytes_});
       entry->state_bytes.assign(state_bytes_);
-    }
-    cache_.FinishDrain();
-    return absl::OkStatus();
+      return absl::OkStatus();
+    });
   }
 
   size_t dirty_keys() const override { return cache_.dirty_keys(); }

@@ -98,7 +98,8 @@ class ViewFold {
   // (which the caller has emptied), the others do. InvalidArgument/OutOfRange
   // (overflow, division by zero, failed cast, no event time where windows need
   // one) leave the fold as it was: the event is diverted for this view. Other
-  // codes come from the lookups and are fatal to the pipeline.
+  // codes come from the lookups, perhaps for an event before, and are fatal to
+  // the pipeline: the fold is of no more use.
   virtual absl::Status Apply(const Event& event, LateEvent* late) = 0;
 
   // Ordered views only: whether an event that is too late for the reorder
@@ -127,7 +128,8 @@ class ViewFold {
   virtual absl::StatusOr<bool> CurrentRow(absl::string_view key,
                                           absl::string_view* row) = 0;
 
-  // Keys touched since the last commit; bytes held for all cached keys.
+  // Keys touched since the last commit, perhaps a few of them counted twice;
+  // bytes held for all cached keys.
   virtual size_t dirty_keys() const = 0;
   virtual size_t cached_bytes() const = 0;
 
