@@ -25,6 +25,7 @@ class DriverSpec:
     session: bool = True
     mirror: bool = True
     commands: bool = True
+    reads: bool = True
     # Exit status of a refusal, and whether stderr has its code's name.
     names_codes: bool = True
     usage_exit: int = 1

@@ -45,15 +45,19 @@ DRIVERS = (
         session=False,
         mirror=False,
         commands=False,
+        reads=False,
         names_codes=False,
         usage_exit=2,
     ),
-    DriverSpec("cpp", (str(_BUILT / "conformance_driver"),)),
-    DriverSpec("python", (sys.executable, str(_PYTHON))),
-    DriverSpec("python_aio", (sys.executable, str(_PYTHON), "--aio")),
+    DriverSpec("cpp", (str(_BUILT / "conformance_driver"),), reads=False),
+    DriverSpec("python", (sys.executable, str(_PYTHON)), reads=False),
+    DriverSpec(
+        "python_aio", (sys.executable, str(_PYTHON), "--aio"), reads=False
+    ),
     DriverSpec(
         "go",
         (str(_GO),),
+        reads=False,
         environment={"GOTOOLCHAIN": "local", "GOOS": ""},
         make=(
             str(Path(sys.executable).parent / "go"), "build",

@@ -81,6 +81,7 @@ class Play:
         flags: list[str],
         mirror: bool,
         commands: bool,
+        reads: bool = False,
     ) -> None:
         command = [
             *self.spec.command, *views, "--server", self.front.address,
@@ -88,10 +89,11 @@ class Play:
         ]  # fmt: skip
         command += ["--session"] * (self.in_session and self.spec.session)
         command += ["--mirror"] * mirror + ["--commands"] * commands
+        command += ["--reads"] * reads
         self.driver = DriverProcess(
             command,
             os.environ | self.spec.environment,
-            mirror or commands,
+            mirror or commands or reads,
             self.wake,
         )
 
@@ -178,7 +180,11 @@ class Play:
 
     # Streams.
 
-    def _next_stream(self) -> Stream:
+    def has_arrived(self) -> bool:
+        """A stream that the script has not taken yet is there."""
+        return bool(self._arrivals)
+
+    def next_stream(self) -> Stream:
         self.wait("a stream", lambda: self._arrivals, streams=True)
         stream = self._arrivals.pop(0)
         self._streams.append(stream)
@@ -202,14 +208,14 @@ class Play:
         """The client's next stream, which is a right one."""
         if self.in_session:
             return self.accept_session().watch(1)
-        stream = self._next_stream()
+        stream = self.next_stream()
         ledger = self.ledgers[1]
         self.check_request(stream.request, ledger)
         ledger.begin(stream.request.resume_token)
         return Stage(self, stream, ledger, None)
 
     def accept_session(self) -> SessionStage:
-        return SessionStage(self, self._next_stream())
+        return SessionStage(self, self.next_stream())
 
     def open_in_session(self, stream: Stream, ledger: Ledger) -> None:
         self._in_session.setdefault(id(stream), []).append(ledger)
@@ -226,6 +232,10 @@ class Play:
         self._ended = stream
         self.min_wait_ms = max(self.min_wait_ms, retry_ms or 0)
 
+    def begins_anew(self) -> None:
+        """What comes next does not follow what has ended."""
+        self._ended = None
+
     def cut_the_connection(self) -> None:
         self._ended = None  # when the client notices is not known
         self.front.cut()
@@ -238,9 +248,11 @@ class Play:
         if not self.front.wait_for_a_refused_one(self.patience_s):
             raise Failed("did not try again")
 
-    def wait_ms(self, before: Stage, after: Stage) -> float:
-        assert before.stream.ended_s is not None
-        return (after.stream.started_s - before.stream.ended_s) * 1000
+    @staticmethod
+    def wait_ms(before: Stream, after: Stream) -> float:
+        """Between the end of one and the start of the next one."""
+        assert before.ended_s is not None
+        return (after.started_s - before.ended_s) * 1000
 
     def check_request(self, asked: Any, ledger: Ledger) -> None:
         """View, filter and token are the ones that they must be."""

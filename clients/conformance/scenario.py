@@ -42,7 +42,13 @@ class Scenario:
     def only_sessions(self) -> bool:
         return self.group == "sessions"
 
+    @property
+    def only_reads(self) -> bool:
+        return self.group == "reads"
+
     def is_for(self, spec: DriverSpec, in_session: bool) -> bool:
+        if self.only_reads:
+            return spec.reads and not in_session
         if self.several_views and in_session:
             return True
         if in_session and not spec.session:
@@ -101,22 +107,24 @@ def play_to(
 def _run(
     play: Play, chosen: Scenario, checker: Path, directory: Path
 ) -> None:
-    views = []
-    for each in chosen.watched:
+    views = [chosen.view_name or each.view.name for each in chosen.watched]
+    reads = chosen.only_reads
+    for each in chosen.watched if not reads else ():
         play.watch_of(
             each.view, list(each.keys) or None, each.prefix, each.where
         )
-        views.append(chosen.view_name or each.view.name)
+    mirror = play.spec.mirror and not reads
     steered = chosen.commands and play.spec.commands
     play.start(
         *views,
         flags=list(chosen.flags),
-        mirror=play.spec.mirror,
+        mirror=mirror,
         commands=steered,
+        reads=reads,
     )
     chosen.script(play)
     if play.outcome.kind in ("kept", "shown"):
         play.settled()
-        has_stdin = play.spec.mirror or steered
+        has_stdin = mirror or steered or reads
         play.stopped(by_signal=chosen.by_signal or not has_stdin)
     judge(play, checker, directory)

@@ -46,12 +46,13 @@ class Refusal(grpc.Status):
 
 
 class Stream:
-    """One Subscribe or Session call, as the script has it. Thread-safe."""
+    """One call, as the script has it; a Get or a Scan is a stream of one
+    response. Thread-safe."""
 
     def __init__(self, wake: Callable[[], None], first: Any = None) -> None:
         self._wake = wake
         self._outgoing: queue.Queue[Any] = queue.Queue()
-        self.request = first  # of a subscription
+        self.request = first  # but of a session
         self.requests: list[Any] = []  # of a session, those nobody took yet
         self._finished = False  # by the script
         self.started_s = time.monotonic()
@@ -101,7 +102,8 @@ class Server:
     ) -> None:
         self._arrived = arrived
         self._wake = wake
-        # For Get and Scan: rows by view.
+        # By view. Get and Scan of those that are here are answered by it, of
+        # the others by the script.
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=_MAX_STREAMS),
@@ -127,9 +129,10 @@ class Server:
 
     def Get(self, request: Any, context: Any) -> Any:
         view = self._view(request.view, context)
+        if view.name not in self.rows:
+            return self._on_cue(request, context, PB.GetResponse())
         rows = {
-            canonical(view.key_of(row)): row
-            for row in self.rows.get(view.name, [])
+            canonical(view.key_of(row)): row for row in self.rows[view.name]
         }
         answer = PB.GetResponse(position=messages.position(1))
         for key in request.keys:
@@ -142,7 +145,9 @@ class Server:
     def Scan(self, request: Any, context: Any) -> Any:
         """Pages of `page_size` rows, in the order in which they are given."""
         view = self._view(request.view, context)
-        rows = self.rows.get(view.name, [])
+        if view.name not in self.rows:
+            return self._on_cue(request, context, PB.ScanResponse())
+        rows = self.rows[view.name]
         first = int(request.page_token or "0")
         last = first + (request.page_size or len(rows))
         return PB.ScanResponse(
@@ -150,6 +155,14 @@ class Server:
             next_page_token=str(last) if last < len(rows) else "",
             position=messages.position(1),
         )
+
+    def _on_cue(self, request: Any, context: Any, if_none: Any) -> Any:
+        """As the script answers, or refuses; `if_none` to a client that has
+        given up."""
+        call = Stream(self._wake, request)
+        context.add_callback(call.leave)
+        self._arrived(call)
+        return next(call.serve(context), if_none)
 
     def Subscribe(self, request: Any, context: Any) -> Iterator[Any]:
         stream = Stream(self._wake, request)

@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import queue
-import random
 import signal
 import sys
 import threading
@@ -19,16 +18,12 @@ from typing import Any
 import grpc
 
 from conformance.broken.cursor import BrokenPromise
+from conformance.broken.reader import Reader
 from conformance.broken.rows import Rows
+from conformance.broken.settings import FOR_GOOD, backoff_s, retry_delay_s
 from conformance.broken.watch import Filter, KeyRequest, Watch
 from conformance.contract import PB, STUBS
 
-_FOR_GOOD = {
-    "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
-    "UNAUTHENTICATED", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED",
-}  # fmt: skip
-_MIN_BACKOFF_S = 0.05
-_MAX_BACKOFF_S = 5.0
 _DESCRIBE_TIMEOUT_S = 10
 _CHANNEL_OPTIONS = [
     # The backoff here decides; gRPC's must not be slower.
@@ -41,23 +36,6 @@ _LARGE_MESSAGES = ("grpc.max_receive_message_length", 64 << 20)
 
 class Refused(Exception):
     """For good."""
-
-
-def _retry_delay_s(error: Any) -> float:
-    """Of google.rpc.RetryInfo in the error's details; 0 if it is not there."""
-    for name, value in error.trailing_metadata() or ():
-        if name != "grpc-status-details-bin":
-            continue
-        at = value.find(b"google.rpc.RetryInfo")
-        if at < 0:
-            return 0
-        # After the type's name: value of the Any (tag, length), retry_delay
-        # (tag, length), a Duration.
-        duration = PB.Drain().retry_after
-        body = value[at + len(b"google.rpc.RetryInfo") + 2 :]
-        duration.ParseFromString(body[2 : 2 + body[1]])
-        return float(duration.ToMilliseconds()) / 1000
-    return 0
 
 
 class Client:
@@ -130,7 +108,7 @@ class Client:
                     return
             except grpc.RpcError as error:
                 code = error.code().name
-                delay_s = _retry_delay_s(error)
+                delay_s = retry_delay_s(error)
                 if self._stopped.is_set():
                     return
                 late = answered and self._fault == "is_refused_early_only"
@@ -144,14 +122,14 @@ class Client:
         if self._fault == "retries_what_is_refused_for_good":
             return set()
         if self._fault == "gives_up_at_internal":
-            return _FOR_GOOD | {"INTERNAL"}
-        return _FOR_GOOD
+            return FOR_GOOD | {"INTERNAL"}
+        return FOR_GOOD
 
     def _wait(self, answered: bool, delay_s: float) -> None:
         if answered and self._fault != "never_begins_again":
             self._failures = 0
         self._failures += 1
-        wait_s = self._backoff_s(self._failures)
+        wait_s = backoff_s(self._failures, self._fault)
         if delay_s and self._fault != "ignores_the_retry_delay":
             wait_s = max(wait_s, delay_s)
         if self._drain_s is not None and self._fault != "ignores_a_drain":
@@ -160,15 +138,6 @@ class Client:
         if self._fault == "comes_back_at_once":
             wait_s = 0
         self._stopped.wait(wait_s)
-
-    def _backoff_s(self, failures: int) -> float:
-        doubled = _MIN_BACKOFF_S * (1 << min(failures - 1, 20))
-        whole = min(doubled, _MAX_BACKOFF_S)
-        if self._fault == "does_not_back_off":
-            whole = _MIN_BACKOFF_S
-        if self._fault == "has_no_jitter":
-            return whole
-        return whole / 2 + (1 - random.random()) * whole / 2
 
     def _subscribe(self) -> Any:
         (watch,) = self.watches.values()
@@ -294,7 +263,7 @@ class Client:
         watch.begin()
         if code.name not in self._codes_for_good():
             watch.failures += 1
-            delay_s = self._backoff_s(watch.failures)
+            delay_s = backoff_s(watch.failures, self._fault)
             if self._fault == "asks_for_a_watch_at_once":
                 delay_s = 0
             threading.Timer(delay_s, self._open_again, [number]).start()
@@ -315,6 +284,12 @@ class Client:
     def _retire(self, number: int) -> None:
         # Numbers are not used again.
         self.watches[number] = _Gone(self.watches[number])
+
+    def reader(self, view: str) -> Reader:
+        return Reader(
+            self._stub, view, self.rows(view),
+            self._options.timeout_ms / 1000, self._fault,
+        )  # fmt: skip
 
     def command(self, command: dict[str, Any]) -> None:
         with self._lock:
@@ -411,8 +386,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--format", choices=["json"])
     for name in ("--key", "--key-prefix", "--where", "--resume"):
         parser.add_argument(name, action="append", default=[])
-    for name in ("--session", "--mirror", "--commands"):
+    for name in ("--session", "--mirror", "--commands", "--reads"):
         parser.add_argument(name, action="store_true")
+    parser.add_argument("--timeout-ms", type=int, default=30_000)
     parser.add_argument("--broken", default="", metavar="FAULT")
     return parser.parse_args()
 
@@ -431,6 +407,12 @@ def main() -> None:
 
     def run() -> None:
         try:
+            if options.reads:
+                reader = client.reader(options.views[0])
+                for line in sys.stdin:
+                    reader.obey(json.loads(line))
+                status.put(0)
+                return
             _open_views(client, options)
             if options.mirror or options.commands:
                 threading.Thread(

@@ -90,7 +90,7 @@ def drain_again(play: Play) -> None:
         stage.drain(_SHORT_MS, f"short {number}")
         stage.cut()
         before, stage = stage, play.accept()
-        waits_ms.append(play.wait_ms(before, stage))
+        waits_ms.append(play.wait_ms(before.stream, stage.stream))
         stage.send(resumed(5, f"more {number}"))
     # A busy machine may make one of them longer.
     if min(waits_ms) >= _AFTER_MS:

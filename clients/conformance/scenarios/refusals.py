@@ -43,7 +43,7 @@ def _refused_series(play: Play, before: Stage) -> tuple[list[float], Stage]:
     waits_ms = []
     for number in range(_ATTEMPTS):
         stage = play.accept()
-        waited_ms = play.wait_ms(before, stage)
+        waited_ms = play.wait_ms(before.stream, stage.stream)
         if waited_ms < (_LEAST_MS << number) / 2 - 1:
             raise Failed(
                 f"waited {waited_ms:.0f} ms before attempt {number + 1},"
