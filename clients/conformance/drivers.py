@@ -50,10 +50,8 @@ DRIVERS = (
         usage_exit=2,
     ),
     DriverSpec("cpp", (str(_BUILT / "conformance_driver"),), reads=False),
-    DriverSpec("python", (sys.executable, str(_PYTHON)), reads=False),
-    DriverSpec(
-        "python_aio", (sys.executable, str(_PYTHON), "--aio"), reads=False
-    ),
+    DriverSpec("python", (sys.executable, str(_PYTHON))),
+    DriverSpec("python_aio", (sys.executable, str(_PYTHON), "--aio")),
     DriverSpec(
         "go",
         (str(_GO),),

@@ -22,6 +22,7 @@ from typing import Any  # noqa: E402
 
 from arguments import Arguments, Spec, key_of, parse, parse_key  # noqa: E402
 from lines import Subject  # noqa: E402
+from reads import obey, obey_aio  # noqa: E402
 
 import tidegate  # noqa: E402
 
@@ -255,7 +256,21 @@ def _watch(client: tidegate.Client, arguments: Arguments) -> int:
     return 0
 
 
+def _read(client: tidegate.Client, arguments: Arguments) -> int:
+    (spec,) = arguments.specs
+    view = client.describe(spec.view).view
+    assert view is not None
+    for line in _stdin_lines():
+        obey(client, view, json.loads(line), _print)
+    return 0
+
+
 def _main_sync(arguments: Arguments) -> int:
+    if arguments.reads:
+        with tidegate.Client(
+            arguments.server, timeout_s=arguments.timeout_s
+        ) as client:
+            return _read(client, arguments)
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     with tidegate.Client(arguments.server) as client:
         run = _watch if arguments.session else _subscribe
@@ -351,7 +366,22 @@ def _end_aio(
     )
 
 
+async def _read_aio(client: tidegate.aio.Client, arguments: Arguments) -> int:
+    (spec,) = arguments.specs
+    view = (await client.describe(spec.view)).view
+    assert view is not None
+    lines = _stdin_lines()
+    while (line := await asyncio.to_thread(next, lines, None)) is not None:
+        await obey_aio(client, view, json.loads(line), _print)
+    return 0
+
+
 async def _main_aio(arguments: Arguments) -> int:
+    if arguments.reads:
+        async with tidegate.aio.Client(
+            arguments.server, timeout_s=arguments.timeout_s
+        ) as client:
+            return await _read_aio(client, arguments)
     async with tidegate.aio.Client(arguments.server) as client:
         run = _watch_aio if arguments.session else _subscribe_aio
         return await run(client, arguments)

@@ -40,6 +40,8 @@ class Arguments:
     aio: bool
     mirror: bool
     commands: bool
+    reads: bool
+    timeout_s: float
 
 
 def parse(argv: list[str]) -> Arguments:
@@ -51,8 +53,10 @@ def parse(argv: list[str]) -> Arguments:
     parser.add_argument("--key-prefix", action="append", default=[])
     parser.add_argument("--where", action="append", default=[])
     parser.add_argument("--resume", action="append", default=[])
-    for switch in ("--session", "--aio", "--mirror", "--commands"):
+    for switch in ("--session", "--aio", "--mirror", "--commands",
+                   "--reads"):  # fmt: skip
         parser.add_argument(switch, action="store_true")
+    parser.add_argument("--timeout-ms", type=int, default=30_000)
     given = parser.parse_args(argv)
     if len(given.views) > 1 and not given.session:
         parser.error("several views need --session")
@@ -81,7 +85,7 @@ def parse(argv: list[str]) -> Arguments:
         spec.resume = base64.b64decode(value)
     return Arguments(
         given.server, list(specs.values()), given.session, given.aio,
-        given.mirror, given.commands,
+        given.mirror, given.commands, given.reads, given.timeout_ms / 1000,
     )  # fmt: skip
 
 

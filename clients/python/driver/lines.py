@@ -55,7 +55,7 @@ def _base64(token: bytes) -> str:
     return base64.b64encode(token).decode()
 
 
-def _position(position: tidegate.Position) -> dict[str, Any]:
+def position_members(position: tidegate.Position) -> dict[str, Any]:
     return {
         "incarnation": position.incarnation.hex(),
         "partitions": [
@@ -171,7 +171,7 @@ class Subject:
         token = event.resumed_from
         line["resume"] = _base64(token) if token else None
         if event.position is not None:
-            line["position"] = _position(event.position)
+            line["position"] = position_members(event.position)
         begin = {k: v for k, v in self.begin.items() if k != "view"}
         return json_text(begin | {"marker": "connect"} | line)
 
@@ -191,7 +191,7 @@ class Subject:
 
     def _marker(self, marker: str, event: Any, **members: Any) -> str:
         if getattr(event, "position", None) is not None:
-            members["position"] = _position(event.position)
+            members["position"] = position_members(event.position)
         if getattr(event, "token", b""):
             members["token"] = _base64(event.token)
         for name in ("watermark", "committed_at", "sent_at"):

@@ -89,6 +89,13 @@ def retry_details(seconds: float) -> bytes:
     )
 
 
+class Refused(Exception):
+    """Raised by an answer: the call fails with that code."""
+
+    def __init__(self, code: grpc.StatusCode) -> None:
+        self.code = code
+
+
 class ScriptedServer:
     """Plays one script per stream, in order; then NOT_FOUND, for good.
 
@@ -146,6 +153,8 @@ class ScriptedServer:
                 self.calls.append(request)
             try:
                 return self.answers[name](request)
+            except Refused as refused:
+                context.abort(refused.code, "no")
             except KeyError as missing:
                 context.abort(grpc.StatusCode.NOT_FOUND, f"no view {missing}")
 

@@ -1,12 +1,14 @@
 """The unary calls, sync, against a scripted server."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import grpc
 import pytest
 import tally
-from scripted import ScriptedServer
+from scripted import Refused, ScriptedServer
 from tally import TALLY, WINDOWS
 from test_subscription import client_of, no_thread_is_left
 
@@ -141,6 +143,72 @@ def test_pages_at_two_positions_break_the_promise(
     server.answers["Scan"] = page
     with pytest.raises(tidegate.BrokenPromise, match="two positions"):
         list(client.scan(TALLY))
+
+
+def _failing(times: int, code: grpc.StatusCode) -> Any:
+    """Pages as `_page` has them, after the first one so many failures."""
+    left = [code] * times
+
+    def page(request: Any) -> pb.ScanResponse:
+        if request.page_token and left:
+            raise Refused(left.pop())
+        return _page(request)
+
+    return page
+
+
+def _tokens(server: ScriptedServer) -> list[str]:
+    return [c.page_token for c in server.calls if isinstance(c, pb.ScanRequest)]
+
+
+def test_a_page_is_asked_for_again(
+    server: ScriptedServer, client: tidegate.Client
+) -> None:
+    server.answers["Scan"] = _failing(2, grpc.StatusCode.UNAVAILABLE)
+    assert len(list(client.scan(TALLY))) == 6
+    assert _tokens(server) == ["", "1", "1", "1", "2"]
+
+
+def test_a_scan_starts_again_while_no_row_is_handed_over(
+    server: ScriptedServer, client: tidegate.Client
+) -> None:
+    server.answers["Scan"] = _failing(2, grpc.StatusCode.ABORTED)
+    whole = client.scan(TALLY).all()
+    assert [row.k for row in whole.rows] == [f"k{n}" for n in range(6)]
+    assert whole.position == _AT_5
+    assert _tokens(server) == ["", "1", "", "1", "", "1", "2"]
+    server.answers["Scan"] = _failing(1, grpc.StatusCode.ABORTED)
+    rows = []
+    with pytest.raises(tidegate.RpcError) as raised:
+        for row in client.scan(TALLY):
+            rows.append(row.k)
+    assert raised.value.code is tidegate.Code.ABORTED
+    assert rows == ["k0", "k1"]
+
+
+def test_a_read_that_waits_ends_with_the_client(
+    server: ScriptedServer,
+) -> None:
+    tried = threading.Event()
+
+    def unavailable(_: Any) -> pb.GetResponse:
+        tried.set()
+        raise Refused(grpc.StatusCode.UNAVAILABLE)
+
+    server.answers["Get"] = unavailable
+    never = tidegate.Backoff(min_s=3000, max_s=3000)
+    client = client_of(server, never, timeout_s=9000)
+
+    def close() -> None:
+        tried.wait()
+        client.close()
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    with pytest.raises(tidegate.Error) as raised:
+        client.get(TALLY, "a")
+    assert raised.value.code is tidegate.Code.CANCELLED
+    closer.join()
 
 
 def test_what_the_server_says_is_raised(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tidegate.errors import RpcError
+from tidegate.errors import Code, RpcError
 from tidegate.settings import Backoff
 
 _MAX_LENGTHENING = 0.1
@@ -55,6 +55,13 @@ class Retries:
         if error.retry_after_s is not None:
             wait = max(wait, self._lengthened(error.retry_after_s))
         return wait
+
+    def failed_read(self, error: RpcError, left_s: float) -> float | None:
+        """As `failed`, of a call that has `left_s` until its deadline."""
+        if error.code is not Code.UNAVAILABLE and error.retry_after_s is None:
+            return None
+        wait = self.failed(error)
+        return wait if wait is not None and wait < left_s else None
 
     def drained(self, retry_after_s: float) -> float:
         """Seconds until the next attempt, after a drain."""

@@ -9,6 +9,7 @@ from typing import Generic
 
 from google.protobuf.message import Message
 
+from tidegate._backoff import Retries
 from tidegate._events import Finality, KeyLike, Position, RowT
 from tidegate._values import to_seconds
 from tidegate._wire import (
@@ -17,9 +18,14 @@ from tidegate._wire import (
     position_of,
     time_of,
 )
-from tidegate.errors import BrokenPromise
+from tidegate.errors import BrokenPromise, Code, RpcError
+from tidegate.settings import Backoff
 from tidegate.v1 import view_service_pb2 as pb
 from tidegate.view import View
+
+
+# A scan that was too long so often will be so again.
+_MAX_SCAN_RESTARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,9 @@ def found(
 class ScanPages(Generic[RowT]):
     """Page after page of one scan; proves that they show one position."""
 
+    # Of the next page; None after the last.
+    request: pb.ScanRequest | None
+
     def __init__(
         self,
         view: View[RowT],
@@ -173,8 +182,15 @@ class ScanPages(Generic[RowT]):
         where: str,
         page_size: int,
         min_position: Position | None,
+        backoff: Backoff,
     ) -> None:
         self._view = view
+        self._backoff = backoff
+        self._restarts = 0
+        self._holds = False
+        self._held: list[FoundRow[RowT]] = []
+        self._handed_over = False  # any row
+        self._watermark: datetime | None = None
         self.position: Position | None = None
         request = pb.ScanRequest(
             view=view.name, where=where, page_size=page_size
@@ -183,8 +199,32 @@ class ScanPages(Generic[RowT]):
             request.key_prefix = view.encode_key(key_prefix, prefix=True)
         if min_position is not None:
             request.min_position.CopyFrom(position_message(min_position))
-        # Of the next page; None after the last.
-        self.request: pb.ScanRequest | None = request
+        self.request = request
+
+    def hold(self) -> None:
+        """The pages from here on are for `whole`, and for nobody else."""
+        self._holds = True
+
+    def whole(self) -> Page[RowT]:
+        """What has been held, once there is no further page."""
+        assert self.position is not None
+        return Page(tuple(self._held), self.position, self._watermark)
+
+    def restart(self, error: RpcError) -> float:
+        """In so many seconds it begins again; raises `error` if it cannot:
+        rows of two positions are no scan."""
+        if (
+            error.code is not Code.ABORTED
+            or self._handed_over
+            or self._restarts == _MAX_SCAN_RESTARTS
+        ):
+            raise error
+        assert self.request is not None
+        self._restarts += 1
+        self._held = []
+        self.position = None
+        self.request.page_token = ""
+        return Retries(self._backoff).failed(error) or 0.0
 
     def page(self, response: pb.ScanResponse) -> Page[RowT]:
         """The page that `request` was answered with; sets the next one."""
@@ -196,16 +236,18 @@ class ScanPages(Generic[RowT]):
                 f" {self.position} and {position}",
                 view=self._view.name,
             )
+        entries = tuple(self._rows(response))
+        if self._holds:
+            self._held += entries
+        elif entries:
+            self._handed_over = True
         self.position = position
+        self._watermark = time_of(response, "watermark")
         if response.next_page_token:
             self.request.page_token = response.next_page_token
         else:
             self.request = None
-        return Page(
-            tuple(self._rows(response)),
-            position,
-            time_of(response, "watermark"),
-        )
+        return Page(entries, position, self._watermark)
 
     def _rows(self, response: pb.ScanResponse) -> Iterator[FoundRow[RowT]]:
         said = list(response.finality)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Self, overload
 
@@ -30,6 +31,7 @@ from tidegate._rpc import (
     to_error,
 )
 from tidegate._subscription_core import SubscriptionCore, subject_of
+from tidegate.errors import RpcError
 from tidegate.session import Session
 from tidegate.settings import Backoff, Limits
 from tidegate.subscription import Subscription
@@ -38,7 +40,11 @@ from tidegate.view import View
 
 
 class Scan(Generic[RowT]):
-    """The rows of a scan, in key order, all as of one position."""
+    """The rows of a scan, in key order, all as of one position.
+
+    A server that gives a scan up (ABORTED) is asked anew, from the beginning,
+    unless rows of it have been handed over: these would be of another position.
+    """
 
     def __init__(self, client: Client, pages: ScanPages[RowT]) -> None:
         self._client = client
@@ -56,10 +62,21 @@ class Scan(Generic[RowT]):
     def pages(self) -> Iterator[Page[RowT]]:
         """Those that are left; each is a call."""
         while (request := self._pages.request) is not None:
-            response: pb.ScanResponse = self._client._call(
-                self._client._stub.Scan, request, request.view
-            )
+            try:
+                response: pb.ScanResponse = self._client._read(
+                    self._client._stub.Scan, request, request.view
+                )
+            except RpcError as error:
+                self._client._pause(self._pages.restart(error), request.view)
+                continue
             yield self._pages.page(response)
+
+    def all(self) -> Page[RowT]:
+        """The rows that are left, once the last of them is there."""
+        self._pages.hold()
+        for _ in self.pages():
+            pass
+        return self._pages.whole()
 
 
 class Client:
@@ -85,8 +102,9 @@ class Client:
         """`server` is HOST:PORT, or another name that gRPC resolves.
 
         Without credentials the connection is plaintext. `timeout_s` is for
-        single calls; subscriptions and sessions have no end. `options` are for
-        the gRPC channel.
+        single calls, such as a page of a scan; subscriptions and sessions have
+        no end. Within it a read is tried again, by `backoff`, where the server
+        is away or says when. `options` are for the gRPC channel.
         """
         self._limits = limits or Limits()
         self._backoff = backoff or Backoff()
@@ -180,7 +198,7 @@ class Client:
     ) -> Any:
         """The rows of several keys, as of one position, in their order."""
         resolved = self._resolve(view)
-        response: pb.GetResponse = self._call(
+        response: pb.GetResponse = self._read(
             self._stub.Get,
             get_request(resolved, keys, min_position),
             resolved.name,
@@ -223,6 +241,7 @@ class Client:
             where=where,
             page_size=page_size,
             min_position=min_position,
+            backoff=self._backoff,
         )
         return Scan(self, pages)
 
@@ -320,19 +339,41 @@ class Client:
         assert known is not None
         return known
 
+    def _pause(self, seconds: float, view: str | None) -> None:
+        if self._closed.wait(seconds):
+            raise closed_error(view)
+
+    def _read(self, method: Any, request: Message, view: str | None) -> Any:
+        """A call that is made again within the timeout."""
+        until = time.monotonic() + self._timeout_s
+        retries = Retries(self._backoff)
+        while True:
+            left_s = until - time.monotonic()
+            try:
+                return self._call(
+                    method, request, view, timeout_s=max(0.0, left_s)
+                )
+            except RpcError as error:
+                left_s = until - time.monotonic()
+                wait_s = retries.failed_read(error, left_s)
+                if wait_s is None:
+                    raise
+            self._pause(wait_s, view)
+
     def _call(
         self,
         method: Any,
         request: Message,
         view: str | None,
         wait_for_ready: bool = False,
+        timeout_s: float | None = None,
     ) -> Any:
         try:
             return self._start(
                 method,
                 request,
                 view,
-                timeout=self._timeout_s,
+                timeout=self._timeout_s if timeout_s is None else timeout_s,
                 wait_for_ready=wait_for_ready,
             )
         except grpc.RpcError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Generic, Self, overload
 
@@ -32,13 +34,17 @@ from tidegate._rpc import (
 from tidegate._subscription_core import SubscriptionCore, subject_of
 from tidegate.aio._session import Session
 from tidegate.aio._subscription import OpenStream, Subscription
+from tidegate.errors import RpcError
 from tidegate.settings import Backoff, Limits
 from tidegate.v1 import view_service_pb2 as pb
 from tidegate.view import View
 
 
 class Scan(Generic[RowT]):
-    """The rows of a scan, in key order, all as of one position."""
+    """The rows of a scan, in key order, all as of one position.
+
+    As `tidegate.Scan`: it begins anew by itself while no row was handed over.
+    """
 
     def __init__(
         self, client: Client, view: View[RowT] | str, arguments: dict[str, Any]
@@ -58,16 +64,32 @@ class Scan(Generic[RowT]):
             for row in page.rows:
                 yield row
 
-    async def pages(self) -> AsyncIterator[Page[RowT]]:
-        """Those that are left; each is a call."""
+    async def _begun(self) -> ScanPages[RowT]:
         if self._pages is None:
             view = await self._client._resolve(self._view)
             self._pages = ScanPages(view, **self._arguments)
-        while (request := self._pages.request) is not None:
-            response: pb.ScanResponse = await self._client._call(
-                "Scan", request, request.view
-            )
-            yield self._pages.page(response)
+        return self._pages
+
+    async def pages(self) -> AsyncIterator[Page[RowT]]:
+        """Those that are left; each is a call."""
+        pages = await self._begun()
+        while (request := pages.request) is not None:
+            try:
+                response: pb.ScanResponse = await self._client._read(
+                    "Scan", request, request.view
+                )
+            except RpcError as error:
+                await asyncio.sleep(pages.restart(error))
+                continue
+            yield pages.page(response)
+
+    async def all(self) -> Page[RowT]:
+        """The rows that are left, once the last of them is there."""
+        pages = await self._begun()
+        pages.hold()
+        async for _ in self.pages():
+            pass
+        return pages.whole()
 
 
 class Client:
@@ -180,7 +202,7 @@ class Client:
     ) -> Any:
         """The rows of several keys, as of one position, in their order."""
         resolved = await self._resolve(view)
-        response: pb.GetResponse = await self._call(
+        response: pb.GetResponse = await self._read(
             "Get", get_request(resolved, keys, min_position), resolved.name
         )
         return found(resolved, len(keys), response)
@@ -220,6 +242,7 @@ class Client:
             "where": where,
             "page_size": page_size,
             "min_position": min_position,
+            "backoff": self._backoff,
         }
         return Scan(self, view, arguments)
 
@@ -323,16 +346,38 @@ class Client:
         assert known is not None
         return known
 
+    async def _read(
+        self, method: str, request: Message, view: str | None
+    ) -> Any:
+        """A call that is made again within the timeout."""
+        until = time.monotonic() + self._timeout_s
+        retries = Retries(self._backoff)
+        while True:
+            left_s = until - time.monotonic()
+            try:
+                return await self._call(
+                    method, request, view, timeout_s=max(0.0, left_s)
+                )
+            except RpcError as error:
+                left_s = until - time.monotonic()
+                wait_s = retries.failed_read(error, left_s)
+                if wait_s is None:
+                    raise
+            await asyncio.sleep(wait_s)
+
     async def _call(
         self,
         method: str,
         request: Message,
         view: str | None,
         wait_for_ready: bool = False,
+        timeout_s: float | None = None,
     ) -> Any:
         try:
             return await getattr(self._stub(), method)(
-                request, timeout=self._timeout_s, wait_for_ready=wait_for_ready
+                request,
+                timeout=self._timeout_s if timeout_s is None else timeout_s,
+                wait_for_ready=wait_for_ready,
             )
         except grpc.aio.AioRpcError as error:
             raise to_error(error, view) from error
