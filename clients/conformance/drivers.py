@@ -55,7 +55,6 @@ DRIVERS = (
     DriverSpec(
         "go",
         (str(_GO),),
-        reads=False,
         environment={"GOTOOLCHAIN": "local", "GOOS": ""},
         make=(
             str(Path(sys.executable).parent / "go"), "build",

@@ -27,6 +27,9 @@ const (
 	DefaultMaxBackoff = backoff.DefaultMax
 	// MaxRetryHint bounds what a server may ask a client to wait.
 	MaxRetryHint = backoff.MaxHint
+	// DefaultRetryTime is how long reads are tried again whose context has no
+	// deadline.
+	DefaultRetryTime = 30 * time.Second
 	// DrainGrace is how long a server that drains may take to end the stream.
 	DrainGrace = 500 * time.Millisecond
 	// MaxMessageBytes bounds one message from the server.
@@ -90,7 +93,7 @@ type Client struct {
 	stub     pb.ViewServiceClient
 	conn     *grpc.ClientConn // nil: not ours
 	settings settings
-	streams  atomic.Uint64 // made so far
+	streams  atomic.Uint64 // and reads, made so far
 }
 
 // Dial makes a client of the server at target, "host:port" or another name that
@@ -175,12 +178,17 @@ func (c *Client) Describe(
 	return c.stub.DescribeView(ctx, &pb.DescribeViewRequest{View: view})
 }
 
+// newRandom is for the jitter of one stream or read.
+func (c *Client) newRandom() *rand.Rand {
+	return rand.New(rand.NewPCG(c.settings.seed, c.streams.Add(1)))
+}
+
 func (c *Client) newLifeline(ctx context.Context) *lifeline {
 	ctx, cancel := context.WithCancel(ctx)
 	return &lifeline{
 		client: c,
 		ctx:    ctx,
 		cancel: cancel,
-		random: rand.New(rand.NewPCG(c.settings.seed, c.streams.Add(1))),
+		random: c.newRandom(),
 	}
 }

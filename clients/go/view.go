@@ -127,7 +127,9 @@ type Got[R proto.Message] struct {
 	Watermark time.Time // zero: none
 }
 
-// Get reads the current rows of keys.
+// Get reads the current rows of keys. Where the server is away, or says when to
+// come back, it is asked again up to the context's deadline; see
+// [DefaultRetryTime].
 func (v *View[R, K]) Get(
 	ctx context.Context, keys []K, options ...GetOption,
 ) (*Got[R], error) {
@@ -145,7 +147,9 @@ func (v *View[R, K]) Get(
 	for _, key := range encoded {
 		request.Keys = append(request.Keys, []byte(key))
 	}
-	response, err := v.client.stub.Get(ctx, request)
+	response, err := read(ctx, v.client, func() (*pb.GetResponse, error) {
+		return v.client.stub.Get(ctx, request)
+	})
 	if err != nil {
 		return nil, err
 	}

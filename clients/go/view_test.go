@@ -1,6 +1,7 @@
 package tidegate_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -107,6 +108,78 @@ func TestAScanIsOfOnePosition(t *testing.T) {
 		last = err
 	}
 	wantBroken(t, last, "at two positions")
+}
+
+// failing is pages of 3 that fail so many times after the first one.
+func failing(times int, code codes.Code, asked *[]string) func(
+	*pb.ScanRequest,
+) (*pb.ScanResponse, error) {
+	answer := pages(3, 5)
+	return func(request *pb.ScanRequest) (*pb.ScanResponse, error) {
+		*asked = append(*asked, request.GetPageToken())
+		if request.GetPageToken() != "" && times > 0 {
+			times--
+			return nil, status.Error(code, "no")
+		}
+		return answer(request)
+	}
+}
+
+func TestAPageIsAskedForAgain(t *testing.T) {
+	var asked []string
+	server := (&Server{
+		Scans: failing(2, codes.Unavailable, &asked),
+	}).Start(t)
+	rows, err := connect(t, server).Scan(testContext(t)).All()
+	if err != nil || len(rows) != 3 {
+		t.Errorf("%d rows, error %v", len(rows), err)
+	}
+	wantStrings(t, "tokens", asked, "", "x", "x", "x", "xx")
+}
+
+func TestAScanStartsAgainWhileNoRowIsHandedOver(t *testing.T) {
+	var asked []string
+	server := (&Server{Scans: failing(2, codes.Aborted, &asked)}).Start(t)
+	scan := connect(t, server).Scan(testContext(t))
+	rows, err := scan.All()
+	if err != nil || len(rows) != 3 || scan.Position().Seqs[0] != 5 {
+		t.Errorf("%d rows at %v, error %v", len(rows), scan.Position(), err)
+	}
+	wantStrings(t, "tokens", asked, "", "x", "", "x", "", "x", "xx")
+
+	server.Scans = failing(1, codes.Aborted, &asked)
+	seen := 0
+	var last error
+	for _, err := range connect(t, server).Scan(testContext(t)).Rows() {
+		if last = err; err == nil {
+			seen++
+		}
+	}
+	if seen != 1 || status.Code(last) != codes.Aborted {
+		t.Errorf("%d rows, error %v", seen, last)
+	}
+}
+
+func TestAReadThatWaitsEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := (&Server{
+		Gets: func(*pb.GetRequest) (*pb.GetResponse, error) {
+			// While the call is under way, or the wait after it.
+			defer cancel()
+			return nil, status.Error(codes.Unavailable, "no")
+		},
+	}).Start(t)
+	view := connect(t, server, tidegate.WithBackoff(patience, patience))
+	if _, err := view.Get(ctx, []key{keyOf(1)}); status.Code(err) !=
+		codes.Canceled {
+		t.Errorf("error %v", err)
+	}
+	view = connect(t, server, tidegate.WithBackoff(time.Hour, time.Hour))
+	ctx = testContext(t)
+	if _, err := view.Get(ctx, []key{keyOf(1)}); status.Code(err) !=
+		codes.Unavailable || ctx.Err() != nil {
+		t.Errorf("error %v: it waits for nothing", err)
+	}
 }
 
 func TestAScanAsksForWhatItsOptionsSay(t *testing.T) {

@@ -24,7 +24,9 @@ type arguments struct {
 	server                    string
 	specs                     []*spec
 	session, mirror, commands bool
+	reads                     bool
 	minInterval               time.Duration
+	timeout                   time.Duration // of a read
 }
 
 // areSeveral: the lines name the view.
@@ -54,6 +56,8 @@ func parse(words []string) (arguments, error) {
 	flags.BoolVar(&a.session, "session", false, "")
 	flags.BoolVar(&a.mirror, "mirror", false, "")
 	flags.BoolVar(&a.commands, "commands", false, "")
+	flags.BoolVar(&a.reads, "reads", false, "")
+	timeoutMS := flags.Int64("timeout-ms", 30_000, "")
 	flags.DurationVar(&a.minInterval, "min-interval", 0, "")
 	// Views may stand before the flags, between them and after.
 	for rest := words; len(rest) > 0; {
@@ -67,6 +71,7 @@ func parse(words []string) (arguments, error) {
 		}
 		rest = flags.Args()
 	}
+	a.timeout = time.Duration(*timeoutMS) * time.Millisecond
 	switch {
 	case *format != "json":
 		return a, fmt.Errorf("unknown format %q", *format)

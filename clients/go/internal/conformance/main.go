@@ -106,6 +106,9 @@ func (d *driver) watch(stdin io.Reader) error {
 		}
 		d.watches = append(d.watches, own)
 	}
+	if d.args.reads {
+		return d.read(ctx, stdin)
+	}
 	if d.args.session {
 		err = d.runSession(ctx, client, stdin)
 	} else {
