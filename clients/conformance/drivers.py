@@ -49,7 +49,7 @@ DRIVERS = (
         names_codes=False,
         usage_exit=2,
     ),
-    DriverSpec("cpp", (str(_BUILT / "conformance_driver"),), reads=False),
+    DriverSpec("cpp", (str(_BUILT / "conformance_driver"),)),
     DriverSpec("python", (sys.executable, str(_PYTHON))),
     DriverSpec("python_aio", (sys.executable, str(_PYTHON), "--aio")),
     DriverSpec(

@@ -68,6 +68,10 @@ class Client {
       absl::FunctionRef<bool(const FoundRow& row)> sink) {
     return calls_->Scan(view, options, sink);
   }
+  absl::StatusOr<ScannedRows> ScanAll(const std::string& view,
+                                      const ScanOptions& options) {
+    return calls_->ScanAll(view, options);
+  }
 
   std::unique_ptr<Subscription> Subscribe(const SubscribeOptions& options,
                                           Handlers handlers = {});

@@ -43,6 +43,13 @@ struct TypedRow {
   Finality finality = Finality::kNone;
 };
 
+template <typename Row>
+struct TypedScan {
+  std::vector<TypedRow<Row>> rows;  // in key order
+  StreamPosition position;
+  std::optional<int64_t> watermark_us;
+};
+
 // `before` is absent if no such row was held, `after` if there is none now.
 template <typename Row>
 struct TypedChange {
@@ -128,6 +135,21 @@ class TypedView {
     });
     if (!status.ok()) return status;
     return position;
+  }
+
+  // As ViewClient::ScanAll.
+  absl::StatusOr<TypedScan<Row>> ScanAll(const ScanOptions& options) const {
+    const auto scanned = client_->ScanAll(view_, options);
+    if (!scanned.ok()) return scanned.status();
+    TypedScan<Row> typed;
+    typed.position = scanned->position;
+    typed.watermark_us = scanned->watermark_us;
+    for (const FoundRow& found : scanned->rows) {
+      auto row = ParseMessage<Row>(found.row);
+      if (!row.ok()) return row.status();
+      typed.rows.push_back({*std::move(row), found.finality});
+    }
+    return typed;
   }
 
   // What `options` say, of this view; `keys` are added to theirs.

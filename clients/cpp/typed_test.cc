@@ -51,6 +51,10 @@ TEST(TypedTest, ReadsRowsByKeyAndInOrder) {
   });
   EXPECT_TRUE(position.ok()) << position.status();
   EXPECT_THAT(seen, ElementsAre(0, 10));
+  const auto all = totals.ScanAll({});
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_EQ(all->rows.size(), static_cast<size_t>(scan.rows_size()));
+  EXPECT_EQ(all->rows[1].row.total(), 10);
 
   get.mutable_entries(0)->clear_row();
   scan.add_rows("\xff");
@@ -62,6 +66,7 @@ TEST(TypedTest, ReadsRowsByKeyAndInOrder) {
                 .status()
                 .code(),
             absl::StatusCode::kDataLoss);
+  EXPECT_EQ(totals.ScanAll({}).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST(TypedTest, MirrorsRowsAndTellsTheirChanges) {

@@ -55,6 +55,12 @@ struct FoundRows {
   std::optional<int64_t> watermark_us;
 };
 
+struct ScannedRows {
+  std::vector<FoundRow> rows;  // in key order
+  StreamPosition position;
+  std::optional<int64_t> watermark_us;
+};
+
 struct ScanOptions {
   uint32_t page_size = 0;  // rows of a call; 0: the server's default
   std::string key_prefix;  // <View>Key with its leading columns set
@@ -63,8 +69,11 @@ struct ScanOptions {
   std::optional<StreamPosition> min_position;
 };
 
-// Thread-safe. Every call waits for the server up to the timeout. Of several
-// servers, each is asked until one can be reached.
+// Thread-safe. Every call waits for the server up to the timeout; of a scan,
+// every page. Of several servers, each is asked until one can be reached.
+// Read(), Get(), Scan() and ScanAll() ask again, by the backoff, as long as the
+// timeout lasts, where no server is available, and where one has said when. A
+// promise that a server has broken is DataLoss.
 class ViewClient {
  public:
   static std::unique_ptr<ViewClient> Create(const std::string& server,
@@ -84,10 +93,15 @@ class ViewClient {
   absl::StatusOr<std::vector<std::optional<FoundRow>>> Get(
       const std::string& view, const std::vector<std::string>& keys);
   // Calls `sink` with every row that is asked for in key order, all as of one
-  // position, until it returns false; returns that position.
+  // position, until it returns false; returns that position. Rows come as their
+  // pages do: where the server gives the scan up it begins anew, unless `sink`
+  // has had rows already; then the status is Aborted.
   virtual absl::StatusOr<StreamPosition> Scan(
       const std::string& view, const ScanOptions& options,
       absl::FunctionRef<bool(const FoundRow& row)> sink) = 0;
+  // All of them, once the last one is there; so it can always begin anew.
+  virtual absl::StatusOr<ScannedRows> ScanAll(const std::string& view,
+                                              const ScanOptions& options) = 0;
 };
 
 }  // namespace tidegate::client

@@ -30,13 +30,13 @@ class CannedServer : public v1::ViewService::Service {
                    v1::GetResponse* response) override {
     asked_keys = *request;
     *response = get;
-    return grpc::Status::OK;
+    return NextStatus();
   }
   grpc::Status Scan(grpc::ServerContext*, const v1::ScanRequest* request,
                     v1::ScanResponse* response) override {
     asked.push_back(*request);
     *response = pages[request->page_token().empty() ? 0 : 1];
-    return grpc::Status::OK;
+    return request->page_token().empty() ? grpc::Status::OK : NextStatus();
   }
 
   std::vector<v1::ScanRequest> asked;
@@ -44,8 +44,17 @@ class CannedServer : public v1::ViewService::Service {
   v1::ViewInfo view;
   v1::GetResponse get;
   v1::ScanResponse pages[2];
+  // Of a Get, and of a second page; then all are answered.
+  std::vector<grpc::StatusCode> refusals;
 
  private:
+  grpc::Status NextStatus() {
+    if (refusals.empty()) return grpc::Status::OK;
+    const grpc::StatusCode code = refusals.back();
+    refusals.pop_back();
+    return grpc::Status(code, "not now");
+  }
+
   Listener listener_{this};
 };
 
@@ -62,6 +71,23 @@ class ViewClientTest : public ::testing::Test {
         });
     if (!position.ok()) rows.push_back(position.status().ToString());
     return rows;
+  }
+
+  // A scan of two pages with a row each, at position 5.
+  void HaveTwoPages() {
+    for (v1::ScanResponse& page : server_.pages) {
+      page.mutable_position()->add_partitions()->set_seq(5);
+    }
+    server_.pages[0].add_rows("a");
+    server_.pages[0].set_next_page_token("more");
+    server_.pages[1].add_rows("b");
+  }
+  std::vector<std::string> AskedTokens() const {
+    std::vector<std::string> tokens;
+    for (const v1::ScanRequest& request : server_.asked) {
+      tokens.push_back(request.page_token());
+    }
+    return tokens;
   }
 
   ScanOptions options_;
@@ -147,6 +173,57 @@ TEST_F(ViewClientTest, EveryPageIsAskedForWithTheFilter) {
     EXPECT_EQ(request.where(), "n > 1");
   }
   EXPECT_EQ(server_.asked[1].page_token(), "more");
+}
+
+TEST_F(ViewClientTest, ReadsAreAskedForAgain) {
+  const grpc::StatusCode unavailable = grpc::StatusCode::UNAVAILABLE;
+  HaveTwoPages();
+  server_.refusals = {unavailable, unavailable};
+  EXPECT_THAT(Scan(), ElementsAre("a:", "b:"));
+  EXPECT_THAT(AskedTokens(), ElementsAre("", "more", "more", "more"));
+  server_.refusals = {unavailable, unavailable};
+  EXPECT_TRUE(client_->Get("v", {}).ok());
+  server_.refusals = {grpc::StatusCode::NOT_FOUND};
+  EXPECT_EQ(client_->Get("v", {}).status(), absl::NotFoundError("not now"));
+}
+
+TEST_F(ViewClientTest, WhatCannotBeWaitedForIsToldAtOnce) {
+  ConnectOptions patient;
+  patient.server = server_.address();
+  patient.min_backoff_ms = patient.max_backoff_ms = int64_t{1} << 30;
+  server_.refusals = {grpc::StatusCode::UNAVAILABLE};
+  EXPECT_EQ(ViewClient::Create(patient, 10'000)->Get("v", {}).status(),
+            absl::UnavailableError("not now"));
+  ConnectOptions limited;
+  limited.server = server_.address();
+  limited.max_failed_attempts = 1;
+  server_.refusals.assign(3, grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ViewClient::Create(limited, 10'000)->Get("v", {}).status(),
+            absl::UnavailableError("not now"));
+  EXPECT_EQ(server_.refusals.size(), 1u);
+}
+
+TEST_F(ViewClientTest, AScanStartsAgainWhileNoRowIsHandedOver) {
+  HaveTwoPages();
+  server_.pages[1].mutable_watermark()->set_seconds(2);
+  server_.refusals = {grpc::StatusCode::ABORTED, grpc::StatusCode::ABORTED};
+  const auto all = client_->ScanAll("v", {});
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_EQ(all->rows.size(), 2u);
+  EXPECT_EQ(all->rows[0].row, "a");
+  EXPECT_EQ(all->position.seqs.at(0), 5u);
+  EXPECT_EQ(all->watermark_us, 2'000'000);
+  EXPECT_THAT(AskedTokens(), ElementsAre("", "more", "", "more", "", "more"));
+  server_.refusals = {grpc::StatusCode::ABORTED};
+  EXPECT_THAT(Scan(), ElementsAre("a:", "ABORTED: not now"));
+}
+
+TEST_F(ViewClientTest, ABrokenPromiseIsDataLoss) {
+  HaveTwoPages();
+  server_.pages[1].mutable_position()->set_incarnation("another");
+  EXPECT_THAT(Scan(), ElementsAre("a:", ::testing::HasSubstr("DATA_LOSS")));
+  EXPECT_EQ(client_->Get("v", {"1"}).status(),
+            absl::DataLossError("asked for 1 keys, answered 0"));
 }
 
 TEST_F(ViewClientTest, ViewsComeWithTheirPartitions) {

@@ -4,6 +4,7 @@
 //
 //   conformance_driver VIEW... --server HOST:PORT [--key K]... [--key-prefix K]
 //       [--where W] [--resume TOKEN] [--session] [--mirror] [--commands]
+//   conformance_driver VIEW --server HOST:PORT --reads [--timeout-ms N]
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -22,6 +23,7 @@
 #include "clients/cpp/tidegate_client.h"
 #include "clients/history/json_line.h"
 #include "cmd/tidegate/client_setup.h"
+#include "cmd/tidegate/conformance_reads.h"
 #include "cmd/tidegate/flags.h"
 #include "cmd/tidegate/signals.h"
 #include "cmd/tidegate/watch_lines.h"
@@ -50,7 +52,9 @@ Command DriverCommand() {
                     {.name = "resume", .repeated = true},
                     {.name = "session", .type = FlagType::kSwitch},
                     {.name = "mirror", .type = FlagType::kSwitch},
-                    {.name = "commands", .type = FlagType::kSwitch}}};
+                    {.name = "commands", .type = FlagType::kSwitch},
+                    {.name = "reads", .type = FlagType::kSwitch},
+                    {.name = "timeout-ms", .type = FlagType::kInt}}};
 }
 
 // Prints what one subscription or watch is told. Of the stream's thread, but
@@ -396,8 +400,15 @@ absl::StatusOr<int> Main(const std::vector<std::string>& words) {
                    ParseWatchSpecs(arguments));
   client::ClientOptions options;
   options.server = arguments.text("server");
+  if (arguments.has("timeout-ms")) {
+    options.timeout_ms = arguments.number("timeout-ms");
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<Client> client,
                    Client::Create(std::move(options)));
+  if (arguments.is_set("reads")) {
+    RETURN_IF_ERROR(ObeyReads(client.get(), specs[0].view, &std::cin));
+    return EXIT_SUCCESS;
+  }
   // It lives for as long as the process, whose reader of stdin may never end.
   auto* const driver = new Driver(arguments, std::move(client));
   RETURN_IF_ERROR(driver->Start(
