@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "ingest/kafka/broker_wake.h"
 #include "ingest/kafka/kafka_headers.h"
 
 namespace tidegate {
@@ -191,8 +192,9 @@ absl::StatusOr<std::optional<RecordReader::Probe>> KafkaProbe::ReadOne(
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - SteadyClock::now());
     if (left.count() <= 0) break;
-    const Message message(rd_kafka_consumer_poll(
-        consumer_.get(), static_cast<int>(left.count())));
+    const Message message(PollAwake(consumer_.get(), topic.c_str(),
+                                    partition.value(),
+                                    static_cast<int>(left.count())));
     if (message == nullptr) break;
     // An answer to an earlier question.
     if (message->rkt == nullptr || topic != rd_kafka_topic_name(message->rkt) ||

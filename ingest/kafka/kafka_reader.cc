@@ -12,10 +12,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
-#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "ingest/kafka/broker_answers.h"
+#include "ingest/kafka/broker_wake.h"
 #include "ingest/kafka/kafka_probe.h"
+#include "ingest/kafka/poll_waker.h"
 
 namespace tidegate {
 namespace {
@@ -27,50 +28,9 @@ using std::chrono::milliseconds;
 // whether it is; metadata may lag behind for a moment.
 constexpr milliseconds kMissingTopicGrace(3'000);
 
-// What a Poll waits on. Thread-safe.
-class Waker {
- public:
-  // Something may be ready.
-  void Signal() {
-    MutexLock lock(&mutex_);
-    signalled_ = true;
-    ready_.Signal();
-  }
-  // Ends the wait, or the next one if nobody waits.
-  void Interrupt() {
-    MutexLock lock(&mutex_);
-    interrupted_ = true;
-    ready_.Signal();
-  }
-  // Before looking for what is ready.
-  void Reset() {
-    MutexLock lock(&mutex_);
-    signalled_ = false;
-  }
-  // True if Signal came since Reset; false at `deadline` or by Interrupt.
-  bool Wait(SteadyClock::time_point deadline) {
-    MutexLock lock(&mutex_);
-    while (!signalled_ && !interrupted_) {
-      const auto left = std::chrono::duration_cast<std::chrono::microseconds>(
-          deadline - SteadyClock::now());
-      if (left.count() <= 0) return false;
-      ready_.WaitFor(&mutex_, left);
-    }
-    if (!interrupted_) return true;
-    interrupted_ = false;
-    return false;
-  }
-
- private:
-  Mutex mutex_;
-  CondVar ready_;
-  bool signalled_ ABSL_GUARDED_BY(mutex_) = false;
-  bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
-};
-
 // On a thread of librdkafka's: must be short, and call nothing of the handle.
 void OnQueueNotEmpty(rd_kafka_t*, void* waker) {
-  static_cast<Waker*>(waker)->Signal();
+  static_cast<PollWaker*>(waker)->Signal();
 }
 
 // The clock of librdkafka's statistics: both are CLOCK_MONOTONIC.
@@ -109,6 +69,7 @@ struct ReadPartition {
   PartitionId id;
   Offset next;  // one past the last record handed over
   bool at_end = false;
+  int wakes_left = kMaxWakes;  // 0 once anything has come
   // When the broker first said that there is no such partition.
   std::optional<SteadyClock::time_point> missing_since;
   // Of the last error that came instead of a record.
@@ -181,6 +142,8 @@ class KafkaReader : public RecordReader {
   absl::Status MakeConsumer();
   void ReleaseHeld();
   void ServeClient();
+  bool WaitForMore(SteadyClock::time_point deadline);
+  bool WakeLeaders();
   int Drain(Wanted wanted, int max_records,
             absl::FunctionRef<void(const RawRecord&)> sink);
   int Take(ReadPartition& partition, int most,
@@ -208,7 +171,7 @@ class KafkaReader : public RecordReader {
   const KafkaReaderOptions options_;
   KafkaProbe probe_;
   std::map<int, int> known_partitions_;  // per topic, from Bounds
-  Waker waker_;                          // outlives the queues that signal it
+  PollWaker waker_;                      // outlives the queues that signal it
   KafkaHandle consumer_;
   std::vector<ReadPartition> partitions_;  // their queues die before consumer_
   std::map<std::pair<int, PartitionId>, size_t> places_;  // in partitions_
@@ -309,8 +272,33 @@ absl::StatusOr<int> KafkaReader::Poll(
     RETURN_IF_ERROR(fatal_);
     RETURN_IF_ERROR(ConfirmMissing());
     if (news_) return 0;
-  } while (waker_.Wait(deadline));
+  } while (WaitForMore(deadline));
   return 0;
+}
+
+// As PollWaker::Wait, or true to look again since leaders have been woken.
+bool KafkaReader::WaitForMore(SteadyClock::time_point deadline) {
+  if (!WakeLeaders()) return waker_.Wait(deadline);
+  const auto soon = std::min(deadline, SteadyClock::now() + kWakeInterval);
+  if (waker_.Wait(soon)) return true;
+  const bool interrupted = SteadyClock::now() < soon;
+  return !interrupted && soon < deadline;
+}
+
+// Of partitions that were assigned and not heard of; false if there are none.
+bool KafkaReader::WakeLeaders() {
+  bool woken = false;
+  for (ReadPartition& partition : partitions_) {
+    if (partition.wakes_left == 0) continue;
+    --partition.wakes_left;
+    woken =
+        WakeLeader(consumer_.get(), options_.topics[partition.topic].c_str(),
+                   partition.id.value());
+    if (woken) continue;
+    // The broker has other worries.
+    for (ReadPartition& each : partitions_) each.wakes_left = 0;
+  }
+  return woken;
 }
 
 // An equal share to every wanted partition first, then what is left over to
@@ -348,6 +336,7 @@ int KafkaReader::Take(ReadPartition& partition, int most,
   for (ssize_t i = 0; i < count; ++i) {
     rd_kafka_message_t* const message = batch_[i];
     held_.push_back(message);
+    partition.wakes_left = 0;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       HandleError(partition, *message);
       continue;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "ingest/kafka/broker_wake.h"
 #include "ingest/kafka/kafka_headers.h"
 #include "ingest/kafka/kafka_probe.h"
 
@@ -101,7 +102,8 @@ absl::Status TopicScan::Impl::ReadAssigned(
   const std::string where =
       absl::StrCat("topic=", topic, " partition=", bounds.partition.value());
   while (true) {
-    const Message message(rd_kafka_consumer_poll(consumer.get(), timeout_ms),
+    const Message message(PollAwake(consumer.get(), topic.c_str(),
+                                    bounds.partition.value(), timeout_ms),
                           &rd_kafka_message_destroy);
     if (message == nullptr) {
       return absl::UnavailableError(
