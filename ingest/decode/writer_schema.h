@@ -28,7 +28,8 @@ struct WriterSchema {
   int32_t id = 0;
   Type type = Type::kProtobuf;
   std::string text;
-  std::vector<Reference> references;  // transitively, each before its users
+  // Transitively, each name once and before its users.
+  std::vector<Reference> references;
 };
 
 // A decoder of records written with `schema` (their bytes after the framing)

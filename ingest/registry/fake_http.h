@@ -25,18 +25,16 @@ class FakeHttp {
   // As the registry at http://registry would.
   void PutSchema(int id, const std::string& type, const std::string& text,
                  const std::string& references = "[]") {
-    std::string escaped;
-    for (const char c : text) {
-      if (c == '"' || c == '\\') escaped.push_back('\\');
-      if (c == '\n') {
-        escaped += "\\n";
-      } else {
-        escaped.push_back(c);
-      }
-    }
     Put(absl::StrCat("http://registry/schemas/ids/", id), 200,
-        absl::StrCat(R"({"schemaType":")", type, R"(","schema":")", escaped,
-                     R"(","references":)", references, "}"));
+        Answer(type, text, references));
+  }
+  // What others refer to.
+  void PutVersion(const std::string& subject, int version,
+                  const std::string& type, const std::string& text,
+                  const std::string& references = "[]") {
+    Put(absl::StrCat("http://registry/subjects/", subject, "/versions/",
+                     version, "?deleted=true"),
+        200, Answer(type, text, references));
   }
   void SetAway(bool away) {
     MutexLock lock(&mutex_);
@@ -58,6 +56,20 @@ class FakeHttp {
   }
 
  private:
+  static std::string Answer(const std::string& type, const std::string& text,
+                            const std::string& references) {
+    std::string escaped;
+    for (const char c : text) {
+      if (c == '"' || c == '\\') escaped.push_back('\\');
+      if (c == '\n') {
+        escaped += "\\n";
+      } else {
+        escaped.push_back(c);
+      }
+    }
+    return absl::StrCat(R"({"schemaType":")", type, R"(","schema":")", escaped,
+                        R"(","references":)", references, "}");
+  }
   class Client final : public HttpClient {
    public:
     explicit Client(FakeHttp* fake) : fake_(*fake) {}

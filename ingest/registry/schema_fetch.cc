@@ -2,9 +2,8 @@
 
 #include <simdjson.h>
 
-#include <set>
+#include <map>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -135,9 +134,10 @@ class Fetcher {
       : http_(http), url_(url), told_(told) {}
 
   absl::StatusOr<Answer> Get(const std::string& path);
-  // Appends what `answer` refers to, and before it what that refers to.
-  absl::Status AddReferences(const Answer& answer, int depth,
-                             WriterSchema* schema);
+  // Appends what `answer` refers to, each before its users. A name that is
+  // referred to at several versions is there once, as in Confluent's clients:
+  // at that of the reference which is nearest to `answer`.
+  absl::Status AddReferences(const Answer& answer, WriterSchema* schema);
 
  private:
   absl::StatusOr<Answer> Judge(const absl::StatusOr<HttpResponse>& response,
@@ -146,7 +146,6 @@ class Fetcher {
   HttpClient* const http_;
   const std::string& url_;
   const absl::FunctionRef<void(RegistryOutcome)> told_;
-  std::set<std::tuple<std::string, std::string, int64_t>> seen_;
   size_t bytes_ = 0;
 };
 
@@ -197,28 +196,49 @@ absl::StatusOr<Answer> Fetcher::Get(const std::string& path) {
   return answer;
 }
 
-absl::Status Fetcher::AddReferences(const Answer& answer, int depth,
+// Moves what has that name to the end of `schema`, behind what it refers to,
+// unless it has been moved.
+void MoveReference(const std::string& name,
+                   std::map<std::string, Answer>* by_name,
+                   WriterSchema* schema) {
+  auto moved = by_name->extract(name);
+  if (moved.empty()) return;
+  Answer& answer = moved.mapped();
+  for (const Reference& reference : answer.references) {
+    MoveReference(reference.name, by_name, schema);
+  }
+  schema->references.push_back({name, std::move(answer.text)});
+}
+
+absl::Status Fetcher::AddReferences(const Answer& answer,
                                     WriterSchema* schema) {
-  if (depth > kMaxReferenceDepth) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "its references are nested deeper than ", kMaxReferenceDepth));
+  std::map<std::string, Answer> by_name;
+  std::vector<Reference> level = answer.references;
+  for (int depth = 1; !level.empty(); ++depth) {
+    if (depth > kMaxReferenceDepth) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "its references are nested deeper than ", kMaxReferenceDepth));
+    }
+    std::vector<Reference> next;
+    for (const Reference& reference : level) {
+      if (by_name.count(reference.name) > 0) continue;
+      if (by_name.size() >= kMaxSchemaReferences) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            "it has more than ", kMaxSchemaReferences, " references"));
+      }
+      // What was deleted softly is still referred to.
+      ASSIGN_OR_RETURN(
+          Answer referred,
+          Get(absl::StrCat("/subjects/", Escaped(reference.subject),
+                           "/versions/", reference.version, "?deleted=true")));
+      next.insert(next.end(), referred.references.begin(),
+                  referred.references.end());
+      by_name.emplace(reference.name, std::move(referred));
+    }
+    level = std::move(next);
   }
   for (const Reference& reference : answer.references) {
-    if (!seen_.emplace(reference.name, reference.subject, reference.version)
-             .second) {
-      continue;
-    }
-    if (seen_.size() > kMaxSchemaReferences) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "it has more than ", kMaxSchemaReferences, " references"));
-    }
-    // What was deleted softly is still referred to.
-    ASSIGN_OR_RETURN(
-        Answer referred,
-        Get(absl::StrCat("/subjects/", Escaped(reference.subject), "/versions/",
-                         reference.version, "?deleted=true")));
-    RETURN_IF_ERROR(AddReferences(referred, depth + 1, schema));
-    schema->references.push_back({reference.name, std::move(referred.text)});
+    MoveReference(reference.name, &by_name, schema);
   }
   return absl::OkStatus();
 }
@@ -250,7 +270,7 @@ absl::StatusOr<WriterSchema> FetchSchema(
   WriterSchema schema;
   schema.id = id;
   schema.type = answer.type;
-  RETURN_IF_ERROR(fetcher.AddReferences(answer, 1, &schema));
+  RETURN_IF_ERROR(fetcher.AddReferences(answer, &schema));
   schema.text = std::move(answer.text);
   return schema;
 }
