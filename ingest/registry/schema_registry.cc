@@ -93,7 +93,9 @@ absl::StatusOr<std::unique_ptr<Decoder>> SchemaRegistry::Take(
   }
   const auto schema = cache_.Get(id, NowMs());
   if (!schema.ok() && !absl::IsUnavailable(schema.status())) {
-    // A job that is there ends by itself, with the same.
+    // A job would keep this for whoever asks next, whenever that is. None is
+    // at work: those have their schema.
+    if (job != jobs_.end()) jobs_.erase(job);
     return schema.status();
   }
   if (job == jobs_.end()) {

@@ -201,6 +201,46 @@ TEST_F(SchemaRegistryTest, ItsEndWaitsForAMakerAtWork) {
   ended.store(true);
 }
 
+// The final answer comes to the cache while another decoder is being made, and
+// is told from there. Much later, when the cache has forgotten it, the schema
+// is there.
+TEST_F(SchemaRegistryTest, AFinalAnswerIsToldOnceThoughItsJobIsNotDone) {
+  Bell bell;
+  Bell at_work;
+  Bell go_on;
+  auto opened = registries_.Open(
+      kUrl,
+      [&](const WriterSchema& schema, const std::vector<int>& indexes) {
+        if (schema.id == 7 && indexes == std::vector<int>{1}) {
+          at_work.Ring();
+          go_on.AwaitNext();
+        }
+        return MakeMade(schema, indexes);
+      },
+      [&] { bell.Ring(); });
+  ASSERT_TRUE(opened.ok());
+  WriterDecoders* const decoders = opened->get();
+  http_.PutSchema(7, "PROTOBUF", "seven");
+  EXPECT_EQ(What(Await(decoders, &bell, 7, {0})), "seven 0");
+  http_.Hold(true);
+  http_.PutSchema(9, "THRIFT", "x");
+  EXPECT_TRUE(absl::IsUnavailable(decoders->Take(9, {0}).status()));
+  while (http_.requests().size() < 2) std::this_thread::yield();
+  EXPECT_TRUE(absl::IsUnavailable(decoders->Take(7, {1}).status()));
+  EXPECT_TRUE(absl::IsUnavailable(decoders->Take(9, {1}).status()));
+  http_.Hold(false);
+  at_work.AwaitNext();
+  EXPECT_TRUE(absl::IsFailedPrecondition(decoders->Take(9, {1}).status()));
+  go_on.Ring();
+  EXPECT_EQ(What(Await(decoders, &bell, 7, {1})), "seven 1");
+  for (int id = 100; id <= 100 + static_cast<int>(kMaxCachedSchemas); ++id) {
+    http_.PutSchema(id, "PROTOBUF", "x");
+    EXPECT_EQ(What(Await(decoders, &bell, id, {0})), "x 0");
+  }
+  http_.PutSchema(9, "PROTOBUF", "nine");
+  EXPECT_EQ(What(Await(decoders, &bell, 9, {1})), "nine 1");
+}
+
 TEST_F(SchemaRegistryTest, AUserInTheUrlIsRefusedAndNotRepeated) {
   const auto opened =
       registries_.Open("http://me:hunter2@registry", MakeMade, [] {});
