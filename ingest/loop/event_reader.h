@@ -33,6 +33,9 @@ class EventReader {
   // Fills `event`, which borrows from the record and this reader until the next
   // call. InvalidArgument if the record is a bad one; else as FramedDecoder.
   absl::Status Read(const RawRecord& record, Event* event);
+  // What is a bad record now may be none another time: a schema registry has a
+  // say in it.
+  bool asks_registry() const { return framed_ != nullptr; }
   // What was read last will be read once more, until the watermark has passed
   // `time`.
   void KeepUntil(EventTime time) {

@@ -52,32 +52,32 @@ absl::StatusOr<bool> EventTimeState::DivertsAsFuture(const Event& event,
   if (!tracker_.IsFuture(partition.tracked, event.order.time, now)) {
     return false;
   }
-  RETURN_IF_ERROR(
-      NoteDiverted(topic, event.order.partition, event.order.offset));
+  if (!Note(topic, event.order.partition, event.order.offset,
+            kMaxDivertedRuns)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "too many future-dated records behind one that waits for the "
+        "watermark: raise max.future.skew of the source, or let the "
+        "watermark move: topic=",
+        input.source->topic, " partition=", event.order.partition.value(),
+        " runs=", partition.diverted.size()));
+  }
   return true;
 }
 
-absl::Status EventTimeState::NoteDiverted(int topic, PartitionId partition,
-                                          Offset offset) {
-  if (!inputs_[topic].ordered) return absl::OkStatus();
+bool EventTimeState::Note(int topic, PartitionId partition, Offset offset,
+                          size_t max_runs) {
+  if (!inputs_[topic].ordered) return true;
   auto& runs = At(topic, partition).diverted;
   const auto after = std::upper_bound(
       runs.begin(), runs.end(), offset,
       [](Offset at, const auto& run) { return at < run.first; });
   if (after != runs.begin() && offset <= (after - 1)->second) {
     (after - 1)->second = std::max((after - 1)->second, offset.next());
-    return absl::OkStatus();
+    return true;
   }
-  if (runs.size() >= kMaxDivertedRuns) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "too many future-dated records behind one that waits for the "
-        "watermark: raise max.future.skew of the source, or let the "
-        "watermark move: topic=",
-        inputs_[topic].source->topic, " partition=", partition.value(),
-        " runs=", runs.size()));
-  }
+  if (runs.size() >= max_runs) return false;
   runs.insert(after, {offset, offset.next()});
-  return absl::OkStatus();
+  return true;
 }
 
 bool EventTimeState::WasDiverted(int topic, PartitionId partition,

@@ -24,6 +24,9 @@ namespace tidegate {
 // Runs of future-dated records that one partition's position may list. They
 // pile up only behind a record that waits for the watermark.
 inline constexpr size_t kMaxDivertedRuns = 1 << 16;
+// Of bad ones are noted while there are fewer: they must not stop the pipeline,
+// and every commit has the list.
+inline constexpr size_t kMaxBadRuns = 1 << 12;
 
 // Runs on the fold thread.
 class EventTimeState {
@@ -39,10 +42,12 @@ class EventTimeState {
   // is too far ahead of the clock: then it is noted as diverted.
   absl::StatusOr<bool> DivertsAsFuture(const Event& event, int topic,
                                        ProcessingTime now);
-  // Notes a verdict that would be another one when it was taken again, for what
-  // is read again after a restart.
-  absl::Status NoteDiverted(int topic, PartitionId partition, Offset offset);
-  // Such a verdict was taken in an earlier life.
+  // Notes that a record is a bad one, for when it is read again after a restart
+  // and would be judged otherwise. Not if there are too many.
+  void NoteBad(int topic, PartitionId partition, Offset offset) {
+    Note(topic, partition, offset, kMaxBadRuns);
+  }
+  // A verdict of an earlier life is noted.
   bool WasDiverted(int topic, PartitionId partition, Offset offset) const;
   // The event was folded on arrival: its time counts for the watermark.
   void Observe(const Event& event, int topic);
@@ -88,6 +93,8 @@ class EventTimeState {
     bool unread = false;  // scratch memory of Look
     std::vector<std::pair<Offset, Offset>> diverted;
   };
+  // False if it would be one run too many.
+  bool Note(int topic, PartitionId partition, Offset offset, size_t max_runs);
   Partition& At(int topic, PartitionId partition) {
     return partitions_[by_topic_[topic][partition.value()]];
   }

@@ -80,6 +80,7 @@ class FoldLoopImpl final : public FoldLoop {
   absl::Status TakeReplayed(const RawRecord& record, Reading reading);
   absl::Status DivertBad(const RawRecord& record);
   absl::Status DivertVanished(const RawRecord& record);
+  DivertReason ReasonOfBad() const;
   absl::StatusOr<bool> ReadTarget(const RawRecord& record);
   absl::StatusOr<Reading> ReadEvent(const RawRecord& record);
   absl::Status Release(const RawRecord& record);

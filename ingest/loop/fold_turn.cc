@@ -165,25 +165,25 @@ absl::StatusOr<FoldLoopImpl::Reading> FoldLoopImpl::ReadEvent(
 }
 
 absl::Status FoldLoopImpl::DivertBad(const RawRecord& record) {
-  // Another time the registry may know the schema.
-  if (absl::IsNotFound(why_bad_)) {
-    RETURN_IF_ERROR(event_time_->NoteDiverted(record.topic, record.partition,
-                                              record.offset));
+  if (inputs_[record.topic].reader->asks_registry()) {
+    event_time_->NoteBad(record.topic, record.partition, record.offset);
   }
-  const bool incompatible = absl::IsFailedPrecondition(why_bad_);
   return diverter_.ForAll(*inputs_[record.topic].source, record,
                           parts_.pipeline->inputs()[record.topic].views,
-                          incompatible ? DivertReason::kIncompatibleSchema
-                                       : DivertReason::kUndecodable,
-                          why_bad_, event_time_->watermark());
+                          ReasonOfBad(), why_bad_, event_time_->watermark());
+}
+
+DivertReason FoldLoopImpl::ReasonOfBad() const {
+  return absl::IsFailedPrecondition(why_bad_)
+             ? DivertReason::kIncompatibleSchema
+             : DivertReason::kUndecodable;
 }
 
 // It was read in an earlier life, and since then the registry has lost its
-// schema: the views that had it folded have it, those that it waited for never
-// will.
+// schema, or has another by that id: the views that had it folded have it,
+// those that it waited for never will.
 absl::Status FoldLoopImpl::DivertVanished(const RawRecord& record) {
-  RETURN_IF_ERROR(
-      event_time_->NoteDiverted(record.topic, record.partition, record.offset));
+  event_time_->NoteBad(record.topic, record.partition, record.offset);
   diverted_.clear();
   for (const std::string& name :
        parts_.pipeline->inputs()[record.topic].views) {
@@ -194,7 +194,7 @@ absl::Status FoldLoopImpl::DivertVanished(const RawRecord& record) {
     if (plan == views.end() || !plan->ordered) continue;
     Diverted one;
     one.view = name;
-    one.reason = DivertReason::kUndecodable;
+    one.reason = ReasonOfBad();
     one.detail = std::string(why_bad_.message());
     diverted_.push_back(std::move(one));
   }
@@ -250,7 +250,8 @@ absl::Status FoldLoopImpl::TakeNew(const RawRecord& record, Reading reading) {
 absl::Status FoldLoopImpl::TakeReplayed(const RawRecord& record,
                                         Reading reading) {
   if (reading == Reading::kRead) return Keep(record);
-  return reading == Reading::kBad && absl::IsNotFound(why_bad_)
+  return reading == Reading::kBad &&
+                 inputs_[record.topic].reader->asks_registry()
              ? DivertVanished(record)
              : absl::OkStatus();
 }

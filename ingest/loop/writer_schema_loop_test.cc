@@ -1,4 +1,5 @@
 // Records whose schemas come from a registry, now, later or never.
+#include "ingest/loop/event_time_state.h"
 #include "ingest/loop/writer_schema_fixture.h"
 
 namespace tidegate {
@@ -241,6 +242,89 @@ TEST_F(WriterSchemaLoopTest, ASchemaThatVanishedIsNotSilent) {
   const std::vector<DeadLetter> letters = kafka_.dead_letters();
   ASSERT_EQ(letters.size(), 1u);
   EXPECT_THAT(letters[0].views, ElementsAre("steps"));
+}
+
+// The registry is another one, in which the id is a schema that does not fit,
+// or with which the record cannot be read.
+struct OtherSchema {
+  const char* field;
+  const char* reason;
+};
+class AnotherRegistry : public WriterSchemaLoopTest,
+                        public ::testing::WithParamInterface<OtherSchema> {};
+
+TEST_P(AnotherRegistry, IsNotSilent) {
+  constexpr int64_t kNoTime = int64_t{1} << 62;
+  UseTopic(kTimedSql, 1);
+  Register(1);
+  Register(2);
+  Write(1, 0, 7, 1, 1'000);
+  Write(2, 0, 7, kNoTime, 1'500);
+  ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
+  EXPECT_THAT(kafka_.dead_letters(), IsEmpty());
+  fake_.AddProtobuf(2, absl::StrCat("syntax = \"proto3\"; package shop;",
+                                    "message Order {", GetParam().field, "}"));
+  // Once, since that too is a verdict.
+  for (int life = 0; life < 2; ++life) {
+    ASSERT_TRUE(Restart().ok());
+    TurnToTheEnd();
+    const std::vector<DeadLetter> letters = kafka_.dead_letters();
+    ASSERT_EQ(letters.size(), 1u) << "life=" << life;
+    EXPECT_THAT(letters[0].views, ElementsAre("steps"));
+    EXPECT_EQ(letters[0].reason, GetParam().reason);
+  }
+  Write(1, 0, 7, 4, 10'000);
+  TurnToTheEnd();
+  EXPECT_THAT(test_->Rows("steps"), ElementsAre("o1|NULL"));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Schemas, AnotherRegistry,
+    ::testing::Values(OtherSchema{"string amount = 4;", "incompatible_schema"},
+                      OtherSchema{"int64 ts = 4;", "undecodable"}));
+
+// Neither that it does not fit is said twice, nor is it taken back.
+TEST_F(WriterSchemaLoopTest, WhatDoesNotFitIsAVerdictToo) {
+  UseTopic(kTimedSql, 1);
+  Register(1);
+  Write(1, 0, 7, 1, 1'000);
+  Write(2, 0, 7, 2, 1'500);
+  fake_.AddProtobuf(2,
+                    "syntax = \"proto3\"; package shop;"
+                    "message Order { string amount = 4; }");
+  ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
+  ASSERT_TRUE(Restart().ok());
+  TurnToTheEnd();
+  Register(2);
+  ASSERT_TRUE(Restart().ok());
+  Write(1, 0, 7, 4, 10'000);
+  TurnToTheEnd();
+  EXPECT_THAT(test_->Rows("steps"), ElementsAre("o1|NULL"));
+  EXPECT_THAT(test_->Rows("totals"), ElementsAre("7|2|5"));
+  EXPECT_EQ(kafka_.dead_letters().size(), 1u);
+}
+
+// Beyond what positions have room for, the ordered views' letter comes again.
+TEST_F(WriterSchemaLoopTest, AnyNumberOfBadOnesBehindOneThatWaitsIsTaken) {
+  constexpr int kMore = 10;
+  constexpr int kBad = static_cast<int>(kMaxBadRuns) + kMore;
+  UseTopic(kTimedSql, 1);
+  Register(1);
+  fake_.SetMissing(2);
+  for (int i = 0; i < kBad; ++i) {
+    Write(1, 0, 7, 1, 1'000);
+    Write(2, 0, 7, 1, 1'000);
+  }
+  ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
+  EXPECT_EQ(kafka_.dead_letters().size(), static_cast<size_t>(kBad));
+  ASSERT_TRUE(Restart().ok());
+  TurnToTheEnd();
+  EXPECT_EQ(kafka_.dead_letters().size(), static_cast<size_t>(kBad + kMore));
+  Write(1, 0, 7, 1, 10'000);
+  TurnToTheEnd();
+  EXPECT_EQ(test_->Rows("steps").size(), static_cast<size_t>(kBad));
 }
 
 TEST_F(WriterSchemaLoopTest, ATableWaitsAndItsStreamsWithIt) {
