@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import (
+    Schema,
+    SchemaReference,
+    SchemaRegistryClient,
+)
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
@@ -150,7 +154,9 @@ _FIRST = """message Order {
   string order_id = 1; int64 driver_id = 2; int64 amount = 3;
   optional string region = 4;
 }"""
-_NOTE = """message Note { string text = 1; }"""
+_TEXT = """message Text { string text = 1; }"""
+_NOTE = """import "common/text.proto";
+message Note { string order_id = 1; Text of = 2; }"""
 _SECOND = """message Order {
   optional string region = 1; Note note = 2; string order_id = 7;
   sint64 amount = 8; fixed64 driver_id = 300;
@@ -183,7 +189,7 @@ def protobuf_writers(
             if text_amount:
                 fields["amount"] = str(order.amount)
             if tag == "second":
-                fields["note"] = {"text": f"of {order.order_id}"}
+                fields["note"] = {"of": {"text": f"of {order.order_id}"}}
             return serialize(made(**fields), context)
 
         return write
@@ -198,7 +204,11 @@ def protobuf_writers(
         first=writer("first", {"order.proto": _SYNTAX + _FIRST}, "shop.Order"),
         second=writer(
             "second",
-            {"common/note.proto": _SYNTAX + _NOTE, "order.proto": second},
+            {
+                "common/text.proto": _SYNTAX + _TEXT,
+                "common/note.proto": _SYNTAX + _NOTE,
+                "order.proto": second,
+            },
             "shop.Envelope.Order" if nested else "shop.Order",
         ),
         third=writer("third", {"order.proto": _SYNTAX + _THIRD}, "shop.Order"),
@@ -215,29 +225,43 @@ def nested_writers(registry: Registry, topic: str, directory: Path) -> Writers:
     return protobuf_writers(registry, topic, directory, nested=True)
 
 
+def _record(name: str, fields: list[dict[str, Any]]) -> str:
+    return json.dumps({"type": "record", "name": name, "fields": fields})
+
+
+def _register_note(
+    client: SchemaRegistryClient, topic: str
+) -> list[SchemaReference]:
+    """A record shop.Note, which refers to a record shop.Text."""
+    text = _record("shop.Text", [{"name": "text", "type": "string"}])
+    note = _record("shop.Note", [{"name": "of", "type": "shop.Text"}])
+    references: list[SchemaReference] = []
+    for name, schema in (("shop.Text", text), ("shop.Note", note)):
+        subject = f"{topic}-{name}"
+        client.register_schema(subject, Schema(schema, "AVRO", references))
+        references = [SchemaReference(name, subject, 1)]
+    return references
+
+
 def avro_writers(registry: Registry, topic: str, _: Path) -> Writers:
     context = SerializationContext(topic, MessageField.VALUE)
     client = registry.client()
+    refers = _register_note(client, topic)
     order_id = {"name": "order_id", "type": "string"}
     driver_id = {"name": "driver_id", "type": "long"}
     amount = {"name": "amount", "type": "long"}
     region = {"name": "region", "type": ["null", "string"], "default": None}
-    note = {
-        "name": "note",
-        "type": {
-            "type": "record",
-            "name": "Note",
-            "fields": [{"name": "text", "type": "string"}],
-        },
-    }
+    note = {"name": "note", "type": "shop.Note"}
 
     def writer(fields: list[dict[str, Any]], text: bool = False) -> Writer:
-        schema = {"type": "record", "name": "Order", "fields": fields}
-        serialize = AvroSerializer(client, json.dumps(schema))
+        schema = _record("Order", fields)
+        serialize = AvroSerializer(
+            client, Schema(schema, "AVRO", refers if note in fields else [])
+        )
 
         def write(order: Order) -> bytes:
             values = _fields(order) | {"region": order.region}
-            values["note"] = {"text": f"of {order.order_id}"}
+            values["note"] = {"of": {"text": f"of {order.order_id}"}}
             if text:
                 values["amount"] = str(order.amount)
             names = [field["name"] for field in fields]
@@ -255,6 +279,24 @@ def avro_writers(registry: Registry, topic: str, _: Path) -> Writers:
             [order_id, driver_id, {"name": "amount", "type": "string"}],
             text=True,
         ),
+    )
+
+
+def bare_json(order: Order) -> bytes:
+    return json.dumps(_fields(order)).encode()
+
+
+def json_and_protobuf_writers(
+    registry: Registry, topic: str, directory: Path
+) -> Writers:
+    """Framed JSON, and Protobuf of the same registry."""
+    framed = json_writers(registry, f"{topic}-json", directory)
+    binary = protobuf_writers(registry, topic, directory)
+    return Writers(
+        first=framed.first,
+        second=binary.second,
+        third=framed.third,
+        incompatible=binary.incompatible,
     )
 
 

@@ -25,6 +25,8 @@ from system.registry import (
     Writer,
     Writers,
     avro_writers,
+    bare_json,
+    json_and_protobuf_writers,
     json_writers,
     nested_writers,
     protobuf_writers,
@@ -86,6 +88,25 @@ _CASES = (
         json_writers,
         asks=False,
         reason="undecodable",
+    ),
+)
+# A topic of bare JSON takes up another encoding.
+_MIGRATIONS = (
+    Case(
+        "to_avro", "JSON OR AVRO (schema.registry = '@URL@')", avro_writers
+    ),
+    Case(
+        "to_protobuf",
+        "JSON OR PROTOBUF (message = 'shop.Order', schema.registry = '@URL@')",
+        protobuf_writers,
+    ),
+    # There, framed JSON waits for its schema too: the id alone does not say
+    # that it is JSON.
+    Case(
+        "to_framed_json_and_protobuf",
+        "JSON (schema.registry = '@URL@')"
+        " OR PROTOBUF (schema.registry = '@URL@')",
+        json_and_protobuf_writers,
     ),
 )
 
@@ -243,6 +264,46 @@ def test_writers_change_and_the_registry_goes_away(
         registry.start()
         stream.await_equal(server)
         assert server.metrics()["tidegate_awaiting_schema_partitions"] == 0
+
+        _write_what_does_not_fit(case, stream, server, writers)
+        stream.await_equal(server)
+
+
+@pytest.mark.parametrize("case", _MIGRATIONS, ids=_name)
+def test_a_topic_moves_from_bare_json_to_a_registry(
+    case: Case, broker: Broker, make_server: ServerFactory, scratch: Path
+) -> None:
+    stream = Stream(broker, case.name)
+    with Registry(scratch / "registry") as registry:
+        writers = case.writers(registry, stream.topic, scratch)
+        views = stream.views("JSON", registry.url)
+        server = make_server(views, broker.bootstrap).start()
+        stream.write((bare_json,), 500, None)
+        stream.await_equal(server)
+        version = server.json_lines("views")[0]["version"]
+        server.terminate()
+
+        # What is bare asks for no schema.
+        registry.kill()
+        server.views_file.write_text(stream.views(case.encode, registry.url))
+        server.start()
+        assert server.json_lines("views")[0]["version"] == version
+        stream.write((bare_json,), 500, None)
+        stream.await_equal(server)
+        assert _outcomes(server).get("unreachable", 0) == 0
+        registry.start()
+        known = (bare_json, writers.first, writers.second)
+        stream.write(known, 2000, None)
+        stream.await_equal(server)
+
+        held = [(writers.third(o), o) for o in _without_region(stream, 200)]
+        registry.kill()
+        _write_behind_an_unknown_schema(case, stream, server, held, known)
+        server.kill()
+        server.start()
+        _assert_it_waits(server)
+        registry.start()
+        stream.await_equal(server)
 
         _write_what_does_not_fit(case, stream, server, writers)
         stream.await_equal(server)
