@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "ingest/decode/convert.h"
+#include "ingest/registry/framing.h"
 
 namespace tidegate {
 namespace {
@@ -15,6 +16,16 @@ bool HasRegistry(const SourcePlan& source) {
                      [](const Encoding& encoding) {
                        return !encoding.schema_registry.empty();
                      });
+}
+
+// Why a table's record is a bad one; if its key has a frame, that first: it is
+// what is wrong.
+absl::Status BadKey(const absl::Status& why, absl::string_view key) {
+  Frame frame;
+  if (!ParseFrame(key, &frame).ok()) return why;
+  return Annotate(
+      why, absl::StrCat("the key is framed for a schema registry (schema ",
+                        frame.schema_id, "), and only values may be"));
 }
 
 }  // namespace
@@ -126,8 +137,8 @@ absl::Status EventReader::ReadTableRow(const RawRecord& record, Event* event) {
     return absl::InvalidArgumentError(
         "the record of a table has no key: it must be the primary key");
   }
-  RETURN_IF_ERROR_CTX(key_->Decode(record.key, absl::MakeSpan(key_row_)),
-                      "key");
+  const absl::Status key = key_->Decode(record.key, absl::MakeSpan(key_row_));
+  if (!key.ok()) return BadKey(Annotate(key, "key"), record.key);
   for (const int column : source_.primary_key) {
     if (key_row_[column].is_null) {
       return absl::InvalidArgumentError(
@@ -146,10 +157,11 @@ absl::Status EventReader::ReadTableRow(const RawRecord& record, Event* event) {
     if (row_[column].is_null ||
         CompareDatum(source_.columns[column].type, row_[column],
                      key_row_[column]) != 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the value disagrees with the record's key in primary "
-                       "key column \"",
-                       source_.columns[column].name, "\""));
+      return BadKey(absl::InvalidArgumentError(absl::StrCat(
+                        "the value disagrees with the record's key in primary "
+                        "key column \"",
+                        source_.columns[column].name, "\"")),
+                    record.key);
     }
   }
   event->columns = row_;

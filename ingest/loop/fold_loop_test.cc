@@ -133,6 +133,37 @@ TEST_F(LoopTest, ATablesBadRecordsAreDiverted) {
   EXPECT_FALSE(letters[2].key.has_value());
 }
 
+// As Confluent's serializers write keys.
+TEST_F(LoopTest, AKeyThatIsFramedIsSaidToBe) {
+  constexpr char kSql[] = R"sql(
+CREATE TABLE drivers (driver_id BIGINT PRIMARY KEY, name VARCHAR)
+  WITH (topic = 'drivers', dead.letter.topic = 'dlq')
+  FORMAT UPSERT ENCODE JSON KEY ENCODE JSON;
+CREATE TABLE names (name VARCHAR PRIMARY KEY)
+  WITH (topic = 'names', dead.letter.topic = 'dlq') FORMAT UPSERT ENCODE JSON;
+)sql";
+  Use(kSql);
+  kafka_.CreateTopic("drivers", 1, /*compacted=*/true);
+  kafka_.CreateTopic("names", 1, /*compacted=*/true);
+  const std::string frame("\0\0\0\1\0", 5);
+  kafka_.Produce("drivers", 0, 1, frame + R"({"driver_id":2})",
+                 R"({"driver_id":2,"name":"x"})");
+  kafka_.Produce("names", 0, 1, frame + "ann", R"({"name":"ann"})");
+  kafka_.Produce("drivers", 0, 1, "2", R"({"driver_id":2,"name":"x"})");
+  ASSERT_TRUE(Start().ok());
+  TurnToTheEnd();
+  const std::vector<DeadLetter> letters = kafka_.dead_letters();
+  ASSERT_EQ(letters.size(), 3u);
+  int framed = 0;
+  for (const DeadLetter& letter : letters) {
+    const bool said = absl::StrContains(
+        letter.detail, "the key is framed for a schema registry (schema 256)");
+    EXPECT_EQ(said, *letter.key != "2") << letter.detail;
+    if (said) ++framed;
+  }
+  EXPECT_EQ(framed, 2);
+}
+
 TEST_F(LoopTest, BadRecordsAreAcknowledgedBeforeTheCommitThatPassesThem) {
   CreateTopics();
   ASSERT_TRUE(Start().ok());

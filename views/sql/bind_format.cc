@@ -280,10 +280,13 @@ void Binder::BindKeyFormat(const Statement& statement, SourcePlan* plan) {
     plan->key_format = KeyFormat::kJson;
     CheckJsonKey(encode, *plan);
   } else if (encode.text != "text") {
+    const bool binary = encode.text == "avro" || encode.text == "protobuf";
     reporter_->Error(encode.span,
                      absl::StrCat("not supported: KEY ENCODE ",
                                   absl::AsciiStrToUpper(encode.text)),
-                     "there are TEXT and JSON");
+                     binary ? "there are TEXT and JSON; keys that are framed "
+                              "for a schema registry cannot be read"
+                            : "there are TEXT and JSON");
   } else if (composite) {
     reporter_->Error(encode.span, "KEY ENCODE TEXT takes a key of one column",
                      "write KEY ENCODE JSON");
