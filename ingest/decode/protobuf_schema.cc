@@ -21,6 +21,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/suggest.h"
+#include "base/utf8.h"
 
 namespace tidegate {
 namespace {
@@ -57,7 +58,10 @@ class ErrorList : public pb::compiler::MultiFileErrorCollector,
  private:
   void Add(absl::string_view error) {
     if (++count_ > kMaxSchemaErrors) return;
-    absl::StrAppend(&text_, text_.empty() ? "" : "; ", error);
+    // It may quote a descriptor, which is not parsed from text.
+    absl::StrAppend(
+        &text_, text_.empty() ? "" : "; ",
+        IsValidUtf8(error) ? std::string(error) : absl::CHexEscape(error));
   }
   int count_ = 0;
   std::string text_;

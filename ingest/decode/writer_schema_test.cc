@@ -216,6 +216,16 @@ TEST_F(WriterSchemaTest, ReadsDescriptorsInBase64) {
             "id=NULL amount=NULL region='NONE'");
 }
 
+// Protobuf's own message quotes it.
+TEST_F(WriterSchemaTest, WhatIsNoTextInADescriptorIsShownAsBytes) {
+  google::protobuf::FileDescriptorProto file;
+  file.set_name("a.proto");
+  file.set_syntax("proto\xef");
+  file.add_message_type()->set_name("Order");
+  EXPECT_THAT(ErrorOf(absl::Base64Escape(file.SerializeAsString()), {0}),
+              HasSubstr("proto\\xef"));
+}
+
 TEST_F(WriterSchemaTest, WhatDoesNotCompileIsSaid) {
   EXPECT_THAT(ErrorOf("message A { nonsense }", {0}),
               HasSubstr("schema id=7: it does not compile: schema 7:1:"));
