@@ -6,6 +6,7 @@ Seeds of text stand in corpus/ by themselves; so do inputs that were findings.
 """
 
 import base64
+import json
 import struct
 import sys
 from collections.abc import Iterable
@@ -159,6 +160,85 @@ def avro() -> None:
         data = text.encode() + b"\0" + zigzag(1) + avro_text(b"x")
         write("avro", f"schema_{name}", b"\x7f" + data)
     write("avro", "schema_cut", b'\x7f{"type": "record", "name": \0')
+
+
+def framing() -> None:
+    def framed(id_: int, rest: bytes) -> bytes:
+        return b"f\0" + struct.pack(">I", id_) + rest
+
+    order = b"\x08\x01\x10\x0d\x2a\x01x"
+    for name, data in {
+        "protobuf": framed(1, b"\x02\x02" + order),
+        "protobuf_first": framed(1, b"\0" + order),
+        "protobuf_nested": framed(1, b"\x04\0\0\x0a\x01x"),
+        "protobuf_no_such": framed(1, b"\x02\x0e"),
+        "path_too_long": framed(1, b"\x80\x01" + b"\0" * 64),
+        "path_negative": framed(1, b"\x02\x01"),
+        "path_long_form": framed(1, b"\x82\x80\0\x82\0" + order),
+        "path_cut": framed(1, b"\x06\0\x02"),
+        "avro": framed(2, b"\0" + zigzag(7) + zigzag(1) + avro_text(b"x")),
+        "json": framed(3, b'{"i": 5, "s": "x"}'),
+        "missing": framed(4, b"\0"),
+        "awaited": framed(5, b"\0"),
+        "negative_id": framed(2**31, b"\0"),
+        "no_magic": b'f{"i": 5}',
+        "cut": b"f\0\0\0",
+        "empty": b"f",
+    }.items():
+        write("framing", name, data)
+
+
+def answers() -> None:
+    def schema(kind: str, text: str, *references: str) -> bytes:
+        answer = {
+            "schemaType": kind,
+            "schema": text,
+            "references": [
+                {"name": name, "subject": f"s/{name}", "version": 1}
+                for name in references
+            ],
+        }
+        return b"2" + json.dumps(answer).encode() + b"\0"
+
+    proto = 'syntax = "proto3"; '
+    imports = proto + 'import "b"; import "c"; message A { B i = 1; C x = 2; }'
+    record = '{"type": "record", "name": "%s", "fields": [%s]}'
+    of_b = record % ("A", '{"name": "s", "type": "B"}')
+    text = field(1, b"s") + b"\x18\x01\x20\x01\x28\x09"
+    message = field(1, b"A") + field(2, text)
+    described = base64.b64encode(
+        field(1, b"a.proto") + field(4, message) + field(12, b"proto3")
+    ).decode()
+    missing = b'4{"error_code": 40403, "message": "Schema not found"}\0'
+    for name, data in {
+        "json": schema("JSON", "{}"),
+        "avro": b'2{"schema": "\\"string\\""}\0',
+        "avro_reference": schema("AVRO", of_b, "B")
+        + schema("AVRO", '{"type": "enum", "name": "B", "symbols": ["X"]}'),
+        "protobuf": schema("PROTOBUF", proto + "message A { string s = 1; }"),
+        "protobuf_references": schema("PROTOBUF", imports, "b", "c")
+        + schema("PROTOBUF", proto + 'import "c"; message B { C c = 1; }', "c")
+        + schema("PROTOBUF", proto + "message C {}"),
+        "protobuf_well_known": schema(
+            "PROTOBUF",
+            proto + 'import "google/protobuf/timestamp.proto";'
+            " message A { google.protobuf.Timestamp t = 1; }",
+        ),
+        "protobuf_descriptor": schema("PROTOBUF", described),
+        "protobuf_bad": schema("PROTOBUF", "message A { nonsense }"),
+        "refers_to_itself": schema("AVRO", '"A"', "A") * 2,
+        "a_reference_is_missing": schema("AVRO", '"A"', "A") + missing,
+        "unknown_type": schema("THRIFT", "x"),
+        "missing": missing,
+        "not_the_registrys": b"4<html>\0",
+        "denied": b"1{}\0",
+        "error": b"5busy\n\xff\0",
+        "unreachable": b"-",
+        "too_long": b"+",
+        "no_object": b"2[]\0",
+        "no_reference": b'2{"schema": "x", "references": [{"name": 1}]}\0',
+    }.items():
+        write("framing", f"answer_{name}", b"a" + data)
 
 
 def tokens() -> None:
@@ -322,6 +402,8 @@ def main() -> None:
     filters()
     records()
     avro()
+    framing()
+    answers()
     tokens()
     pb, _ = view_service_modules()
     reads(pb)
