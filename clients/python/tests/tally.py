@@ -62,8 +62,10 @@ def _add_message(
             field.type = _TYPES[kind]
 
 
-def descriptors(view: str) -> FileDescriptorSet:
-    """Self-contained, as DescribeView has them."""
+def descriptors(
+    view: str, columns: dict[str, str] | None = None
+) -> FileDescriptorSet:
+    """Self-contained, as DescribeView has them; perhaps of other columns."""
     files = FileDescriptorSet()
     time = files.file.add()
     timestamp_pb2.DESCRIPTOR.CopyToProto(time)
@@ -73,7 +75,7 @@ def descriptors(view: str) -> FileDescriptorSet:
         syntax="proto3",
         dependency=[time.name],
     )
-    columns = COLUMNS[view]
+    columns = columns or COLUMNS[view]
     name = "".join(part.capitalize() for part in view.split("_"))
     _add_message(file, name + "Row", columns)
     _add_message(
@@ -84,15 +86,25 @@ def descriptors(view: str) -> FileDescriptorSet:
     return files
 
 
-def description(view: str) -> pb.DescribeViewResponse:
+def description(
+    view: str, columns: dict[str, str] | None = None
+) -> pb.DescribeViewResponse:
     return pb.DescribeViewResponse(
         view=pb.ViewInfo(name=view, key_columns=KEYS[view]),
-        descriptors=descriptors(view),
+        descriptors=descriptors(view, columns),
     )
 
 
-def make_view(name: str = "tally") -> tidegate.View[Any]:
-    return tidegate.View.from_descriptors(name, KEYS[name], descriptors(name))
+def make_view(
+    name: str = "tally", columns: dict[str, str] | None = None
+) -> tidegate.View[Any]:
+    return tidegate.View.from_descriptors(
+        name, KEYS[name], descriptors(name, columns)
+    )
+
+
+# The tally, built anew with a key of another type: that has a field of its own.
+RETYPED = {"old": "string", "n": "int64", "note": "string", "k": "int64"}
 
 
 TALLY = make_view()

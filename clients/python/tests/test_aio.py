@@ -318,9 +318,9 @@ def test_a_view_with_another_key_ends_it() -> None:
         async with client.subscribe(TALLY) as subscription:
             await until(subscription, tidegate.Reset)
             server.answers["DescribeView"] = lambda _: tally.description(
-                "windows"
+                "tally", tally.RETYPED
             )
-            with pytest.raises(tidegate.ViewChanged, match="region, id"):
+            with pytest.raises(tidegate.ViewChanged, match="k: int"):
                 await anext(subscription)
 
     run(server, test)

@@ -199,7 +199,7 @@ def test_a_watch_whose_keys_are_gone_is_not_opened_until_some_come() -> None:
     world.change(watch, "b")
     assert world.written() == ["watch 1 b token="]
     assert world.send(1, end(9, upsert("b"))) == []
-    world.core.checked(["k"])  # it has begun anew
+    world.core.checked(tally.TALLY)  # it has begun anew
     assert world.told()[-2:] == ["1 SnapshotEnd", "1 KeysApplied 2"]
     assert tally.counts(watch.mirror) == {"b": 1}
 
@@ -321,12 +321,12 @@ def test_a_watch_whose_view_has_another_key_ends() -> None:
     rebuilt = tally.reset(pb.Reset.VIEW_REBUILT)
     assert world.send(1, rebuilt) == []
     assert world.core.step() == Check("tally")
-    world.core.checked(["n"])
+    world.core.checked(tally.make_view(columns=tally.RETYPED))
     assert world.told() == ["1 WatchFailed"]
     assert world.written() == ["unwatch 1"]
     assert first.mirror.state is tidegate.MirrorState.ENDED
     assert world.send(2, rebuilt) == []
-    world.core.checked(["k"])
+    world.core.checked(tally.TALLY)
     assert world.told() == ["2 Reset"]
     begun = tally.chunk(upsert("b"), token=b"s")
     begun.reset.cause = pb.Reset.VIEW_REBUILT

@@ -295,8 +295,10 @@ def test_a_view_with_another_key_ends_it() -> None:
         for event in subscription:
             if isinstance(event, tidegate.Reset):
                 break
-        server.answers["DescribeView"] = lambda _: tally.description("windows")
-        with pytest.raises(tidegate.ViewChanged, match="region, id"):
+        server.answers["DescribeView"] = lambda _: tally.description(
+            "tally", tally.RETYPED
+        )
+        with pytest.raises(tidegate.ViewChanged, match="k: int"):
             next(subscription)
 
 

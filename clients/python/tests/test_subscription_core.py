@@ -202,11 +202,11 @@ def test_a_view_that_may_have_another_key_is_checked() -> None:
     assert len(events(core)) == 4, "neither at first nor after a trim"
     core.received(tally.reset(pb.Reset.VIEW_REBUILT))
     assert core.step() == Check("tally")
-    core.checked(["k"])
+    core.checked(tally.TALLY)
     (event,) = events(core)
     assert isinstance(event, Reset)
     core.received(tally.reset(pb.Reset.VIEW_REBUILT))
-    core.checked(["k", "n"])
+    core.checked(tally.WINDOWS)
     for _ in range(2):
         with pytest.raises(tidegate.ViewChanged, match="another key"):
             core.step()

@@ -42,6 +42,32 @@ def test_fields_that_are_not_described_are_passed_over() -> None:
     assert TALLY.decode_row(data).k == "a"
 
 
+def test_other_columns_are_the_same_key() -> None:
+    more = {"k": "string", "n": "int64", "other": "double"}
+    TALLY.check_key(tally.make_view(columns=more))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"n": "int64", "k": "string"},  # another field
+        {"k": "int64", "n": "int64"},  # another type
+        {"k": "time", "n": "int64"},
+        tally.RETYPED,
+    ],
+)
+def test_a_key_of_another_type_is_another(columns: dict[str, str]) -> None:
+    with pytest.raises(tidegate.ViewChanged, match="another key"):
+        TALLY.check_key(tally.make_view(columns=columns))
+
+
+def test_another_key_is_shown() -> None:
+    with pytest.raises(
+        tidegate.ViewChanged, match=r"\(region: str, id: int\)"
+    ):
+        TALLY.check_key(WINDOWS)
+
+
 @pytest.mark.parametrize(
     "key",
     [

@@ -22,7 +22,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Ask for the key columns of the view; tell them, or the call's error."""
+    """Ask what the view is by now; tell it, or the call's error."""
 
     view: str
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -253,11 +252,11 @@ class SessionCore:
             self._tell(None, Drain(retry_after_s=retry_after_s))
             self._life.drained(retry_after_s)
 
-    def checked(self, key_columns: Iterable[str]) -> None:
+    def checked(self, now: View[Any]) -> None:
         """A watch whose view has another key ends; the session goes on."""
         watch = self._unchecked.popleft()
         try:
-            watch.view.check_key(key_columns)
+            watch.view.check_key(now)
         except Error as error:
             error.watch = watch.number
             self._withdraw(watch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 from tidegate._backoff import Retries
 from tidegate._cursor import StreamCursor
@@ -155,10 +155,10 @@ class SubscriptionCore(Generic[RowT]):
             if isinstance(event, Drain) and self._life.streaming:
                 self._life.drained(event.retry_after_s)
 
-    def checked(self, key_columns: Iterable[str]) -> None:
+    def checked(self, now: View[Any]) -> None:
         self._unchecked = False
         try:
-            self._view.check_key(key_columns)
+            self._view.check_key(now)
         except Error as error:
             self._events.clear()
             self._life.fail(error)

@@ -300,21 +300,24 @@ class Client:
             subject, resolved, resume_token, Retries(self._backoff),
             self._limits,
         )  # fmt: skip
-        return Subscription(self._subscribe, core, self._key_columns)
+        return Subscription(self._subscribe, core, self._view_now)
 
     def session(self) -> Session:
         """Many watches, of one or several views, on one stream."""
         return Session(
-            self._open_session, self._resolve, self._key_columns,
+            self._open_session, self._resolve, self._view_now,
             self._backoff, self._limits,
         )  # fmt: skip
 
-    def _key_columns(self, name: str) -> Sequence[str]:
-        """As the view has them now."""
+    def _view_now(self, name: str) -> View[Message]:
+        """Asks the server."""
         response: pb.DescribeViewResponse = self._call(
             self._stub.DescribeView, pb.DescribeViewRequest(view=name), name
         )
-        return tuple(response.view.key_columns)
+        view = described(name, response).view
+        assert view is not None
+        self._known.put(view)
+        return view
 
     def _subscribe(self, request: pb.SubscribeRequest) -> Any:
         return self._start(self._stub.Subscribe, request, request.view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, overload
 
 import grpc
@@ -37,13 +37,13 @@ class Session:
         self,
         open_stream: Callable[[Iterator[pb.SessionRequest]], Any],
         resolve: Callable[[str | View[Any]], View[Any]],
-        key_columns: Callable[[str], Sequence[str]],
+        view_now: Callable[[str], View[Any]],
         backoff: Backoff,
         limits: Limits,
     ) -> None:
         self._open_stream = open_stream
         self._resolve = resolve
-        self._key_columns = key_columns
+        self._view_now = view_now
         self._iterating = threading.Lock()
         # Guards all below. Recursive, so that a signal handler may close it.
         self._lock = threading.RLock()
@@ -223,14 +223,14 @@ class Session:
 
     def _check(self, view: str) -> None:
         try:
-            columns = self._key_columns(view)
+            now = self._view_now(view)
         except RpcError as error:
             self._cut()
             with self._lock:
                 self._core.not_checked(error)
         else:
             with self._changed:
-                self._core.checked(columns)
+                self._core.checked(now)
                 self._changed.notify_all()
 
     def _read(self) -> None:

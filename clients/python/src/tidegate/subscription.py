@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, Self
 
 import grpc
@@ -15,6 +15,7 @@ from tidegate._subscription_core import Emit, SubscriptionCore
 from tidegate.errors import Error, RpcError
 from tidegate.mirror import Mirror
 from tidegate.v1 import view_service_pb2 as pb
+from tidegate.view import View
 
 
 class Subscription(Generic[RowT]):
@@ -32,9 +33,9 @@ class Subscription(Generic[RowT]):
         self,
         subscribe: Callable[[pb.SubscribeRequest], Any],
         core: SubscriptionCore[RowT],
-        key_columns: Callable[[str], Sequence[str]],
+        view_now: Callable[[str], View[Any]],
     ) -> None:
-        self._key_columns = key_columns
+        self._view_now = view_now
         self._subscribe = subscribe
         self._core = core
         self._iterating = threading.Lock()
@@ -169,12 +170,12 @@ class Subscription(Generic[RowT]):
 
     def _check(self, view: str) -> None:
         try:
-            columns = self._key_columns(view)
+            now = self._view_now(view)
         except RpcError as error:
             self.disconnect()
             self._core.not_checked(error)
         else:
-            self._core.checked(columns)
+            self._core.checked(now)
 
     def _read(self) -> None:
         view = self.rows.view.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic
 
@@ -95,13 +95,36 @@ class View(Generic[RowT]):
             key_columns,
         )
 
-    def check_key(self, key_columns: Iterable[str]) -> None:
-        """ViewChanged if the view has another key by now."""
-        if set(key_columns) != set(self.key_columns):
+    def check_key(self, now: View[Any]) -> None:
+        """ViewChanged if the key of the view, as it is by now, is another.
+
+        It is also if a column has only another type: then it has another field,
+        which the classes of before do not see.
+        """
+        if self._key_shape() != now._key_shape():
+            columns = ", ".join(
+                f"{field.name}: {_type_name(field)}"
+                for field in now._key_fields
+            )
             raise ViewChanged(
-                f"the view has another key by now: {', '.join(key_columns)}",
+                f"the view has another key by now: ({columns})",
                 view=self.name,
             )
+
+    def _key_shape(self) -> set[tuple[Any, ...]]:
+        """What has to be the same for rows to be told apart by it."""
+        return {
+            (
+                in_key.name,
+                in_key.number,
+                in_row.number,
+                in_key.type,
+                is_timestamp(in_key),
+            )
+            for in_key, in_row in zip(
+                self._key_fields, self._row_fields, strict=True
+            )
+        }
 
     # Reading.
 

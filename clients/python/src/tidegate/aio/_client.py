@@ -303,7 +303,7 @@ class Client:
             )  # fmt: skip
             return core, lambda request: self._stub().Subscribe(request)
 
-        return Subscription(prepare, self._key_columns)
+        return Subscription(prepare, self._view_now)
 
     def session(self) -> Session:
         """Many watches, of one or several views, on one stream."""
@@ -311,17 +311,20 @@ class Client:
         return Session(
             lambda: self._stub().Session(),
             self._resolve,
-            self._key_columns,
+            self._view_now,
             self._backoff,
             self._limits,
         )
 
-    async def _key_columns(self, name: str) -> Sequence[str]:
-        """As the view has them now."""
+    async def _view_now(self, name: str) -> View[Message]:
+        """Asks the server."""
         response: pb.DescribeViewResponse = await self._call(
             "DescribeView", pb.DescribeViewRequest(view=name), name
         )
-        return tuple(response.view.key_columns)
+        view = described(name, response).view
+        assert view is not None
+        self._known.put(view)
+        return view
 
     def _stub(self) -> Any:
         """Of a channel that is made when the event loop is there."""

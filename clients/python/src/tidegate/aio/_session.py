@@ -8,7 +8,6 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
-    Sequence,
 )
 from typing import Any, Self, overload
 
@@ -42,13 +41,13 @@ class Session:
         self,
         open_stream: Callable[[], Any],
         resolve: Callable[[str | View[Any]], Awaitable[View[Any]]],
-        key_columns: Callable[[str], Awaitable[Sequence[str]]],
+        view_now: Callable[[str], Awaitable[View[Any]]],
         backoff: Backoff,
         limits: Limits,
     ) -> None:
         self._open_stream = open_stream
         self._resolve = resolve
-        self._key_columns = key_columns
+        self._view_now = view_now
         self._core = SessionCore(backoff, limits)
         self._changed = asyncio.Event()  # there may be something to write
         self._closed = asyncio.Event()
@@ -218,12 +217,12 @@ class Session:
 
     async def _check(self, view: str) -> None:
         try:
-            columns = await self._key_columns(view)
+            now = await self._view_now(view)
         except RpcError as error:
             await self._leave()
             self._core.not_checked(error)
         else:
-            self._core.checked(columns)
+            self._core.checked(now)
             self._changed.set()
 
     async def _read(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, Self
 
 from tidegate._events import Event, RowT
@@ -13,6 +13,7 @@ from tidegate.aio._stream import Pause, ResponseReader
 from tidegate.errors import Closed, Error, RpcError
 from tidegate.mirror import Mirror
 from tidegate.v1 import view_service_pb2 as pb
+from tidegate.view import View
 
 OpenStream = Callable[[pb.SubscribeRequest], Any]
 
@@ -33,10 +34,10 @@ class Subscription(Generic[RowT]):
         prepare: Callable[
             [], Awaitable[tuple[SubscriptionCore[RowT], OpenStream]]
         ],
-        key_columns: Callable[[str], Awaitable[Sequence[str]]],
+        view_now: Callable[[str], Awaitable[View[Any]]],
     ) -> None:
         self._prepare = prepare
-        self._key_columns = key_columns
+        self._view_now = view_now
         self._core: SubscriptionCore[RowT] | None = None
         self._open_stream: OpenStream | None = None
         self._stream: ResponseReader | None = None
@@ -198,12 +199,12 @@ class Subscription(Generic[RowT]):
 
     async def _check(self, core: SubscriptionCore[RowT], view: str) -> None:
         try:
-            columns = await self._key_columns(view)
+            now = await self._view_now(view)
         except RpcError as error:
             await self._leave()
             core.not_checked(error)
         else:
-            core.checked(columns)
+            core.checked(now)
 
     async def _read(self, core: SubscriptionCore[RowT]) -> None:
         assert self._stream is not None
