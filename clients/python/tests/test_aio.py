@@ -29,6 +29,7 @@ from tidegate import (
     Connected,
     Disconnected,
     KeysApplied,
+    Limits,
     SnapshotEnd,
     WatchFailed,
 )
@@ -42,8 +43,14 @@ _WAIT_S = 30
 Test = Callable[[Client], Awaitable[None]]
 
 
-def client_of(server: ScriptedServer, backoff: Backoff = _QUICK) -> Client:
-    return Client(server.address, backoff=backoff, options=OPTIONS)
+def client_of(
+    server: ScriptedServer,
+    backoff: Backoff = _QUICK,
+    limits: Limits | None = None,
+) -> Client:
+    return Client(
+        server.address, backoff=backoff, limits=limits, options=OPTIONS
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,7 +65,12 @@ def runner() -> Iterator[None]:
 _RUNNER: list[asyncio.Runner] = []
 
 
-def run(server: ScriptedServer, test: Test, backoff: Backoff = _QUICK) -> None:
+def run(
+    server: ScriptedServer,
+    test: Test,
+    backoff: Backoff = _QUICK,
+    limits: Limits | None = None,
+) -> None:
     """Runs the test; no task may be left, none may have failed unseen."""
     unseen: list[Any] = []
 
@@ -66,7 +78,7 @@ def run(server: ScriptedServer, test: Test, backoff: Backoff = _QUICK) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, what: unseen.append(what))
         async with asyncio.timeout(_WAIT_S):
-            async with client_of(server, backoff) as client:
+            async with client_of(server, backoff, limits) as client:
                 await test(client)
                 left = asyncio.all_tasks() - {asyncio.current_task()}
                 ours = [t for t in left if "tidegate" in str(t.get_coro())]
@@ -410,6 +422,28 @@ def test_a_gap_in_a_session_is_raised() -> None:
                 await until(session, Changes)
 
     run(ScriptedServer(script), test)
+
+
+def test_a_mirror_that_is_full_ends_its_watch_alone() -> None:
+    def script(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        for _ in range(2):
+            next(requests)
+        yield update(1, end(5, upsert("a"), upsert("b")))
+        assert next(requests).unwatch == 1
+        yield update(2, end(5, upsert("a")))
+        hold(context)
+
+    async def test(client: Client) -> None:
+        async with client.session() as session:
+            full = await session.add_watch(TALLY)
+            other = await session.add_watch(TALLY)
+            failed = await until(session, WatchFailed)
+            assert failed.watch is full
+            assert isinstance(failed.event.error, tidegate.LimitExceeded)
+            assert (await until(session, SnapshotEnd)).watch is other
+            assert counts(other.rows) == {"a": 1}
+
+    run(ScriptedServer(script), test, limits=Limits(max_mirror_rows=1))
 
 
 def test_unary_calls() -> None:

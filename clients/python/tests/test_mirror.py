@@ -132,6 +132,8 @@ def test_its_state_over_a_cut(held: Mirrored) -> None:
     assert held.state() is MirrorState.LOADING
     held.mirror.end()
     assert held.state() is MirrorState.ENDED
+    held.resume()
+    assert held.state() is MirrorState.ENDED
 
 
 def test_it_has_a_limit() -> None:

@@ -198,10 +198,13 @@ def test_a_gap_in_one_watch_is_raised() -> None:
         assert raised.value.watch == watch.number
 
 
-def test_a_mirror_that_is_full_ends_the_session() -> None:
+def test_a_mirror_that_is_full_ends_its_watch_alone() -> None:
     def script(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        next(requests)
+        for _ in range(2):
+            next(requests)
         yield update(1, end(5, upsert("a"), upsert("b")))
+        assert next(requests).unwatch == 1
+        yield update(2, end(5, upsert("a")))
         hold(context)
 
     limits = tidegate.Limits(max_mirror_rows=1)
@@ -210,11 +213,19 @@ def test_a_mirror_that_is_full_ends_the_session() -> None:
         client_of(server, limits=limits) as client,
         client.session() as session,
     ):
-        watch = session.add_watch(TALLY)
-        for _ in range(2):
-            with pytest.raises(tidegate.LimitExceeded) as raised:
-                list(session)
-            assert raised.value.watch == watch.number
+        full, other = session.add_watch(TALLY), session.add_watch(TALLY)
+        told = []
+        for event in session:
+            told.append((event.watch, type(event.event)))
+            if isinstance(event.event, WatchFailed):
+                error = event.event.error
+            if told[-1] == (other, SnapshotEnd):
+                break
+        assert isinstance(error, tidegate.LimitExceeded)
+        assert error.watch == full.number
+        assert told[:2] == [(full, Connected), (full, WatchFailed)]
+        assert full.rows.state is tidegate.MirrorState.ENDED
+        assert counts(other.rows) == {"a": 1}
 
 
 def test_the_session_is_refused_for_good() -> None:

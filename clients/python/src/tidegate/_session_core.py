@@ -95,16 +95,15 @@ class EmitWatch:
     of_all: tuple[WatchCore[Any], ...] = ()  # those that the session has then
 
     def deliver(self) -> None:
-        """To the mirror. Waits for who reads it: hold no lock meanwhile."""
+        """To the mirror; LimitExceeded if it is full.
+
+        Waits for who reads it: hold no lock meanwhile.
+        """
         if self.watch is None:
             for watch in self.of_all:
                 watch.mirror.apply(self.event)
             return
-        try:
-            self.watch.mirror.apply(self.event)
-        except Error as error:
-            error.watch = self.watch.number
-            raise
+        self.watch.mirror.apply(self.event)
         self.watch.token = token_after(self.event, self.watch.token)
         if isinstance(self.event, WatchFailed):
             self.watch.mirror.end()
@@ -258,12 +257,18 @@ class SessionCore:
         try:
             watch.view.check_key(now)
         except Error as error:
-            error.watch = watch.number
-            self._withdraw(watch)
-            if watch.number in self._watches:
-                self.remove_watch(watch)
-                watch.removed = False
-                self._tell(watch, WatchFailed(error=error))
+            self.give_up(watch, error)
+
+    def give_up(self, watch: WatchCore[Any], error: Error) -> None:
+        """It ends with `error`, before what it has not been told of yet; the
+        session goes on."""
+        error.watch = watch.number
+        self._withdraw(watch)
+        self._unchecked = deque(w for w in self._unchecked if w is not watch)
+        if watch.number in self._watches:
+            self.remove_watch(watch)
+            watch.removed = False
+            self._tell(watch, WatchFailed(error=error))
 
     def not_checked(self, error: RpcError) -> None:
         """The shell has cut the stream; on another one these start anew."""
@@ -287,7 +292,7 @@ class SessionCore:
         self._life.waited()
 
     def fail(self, error: Error) -> None:
-        """A mirror could not take its event: nothing comes after it."""
+        """Of the session as a whole: nothing comes after it."""
         self._events.clear()
         self._life.fail(error)
 

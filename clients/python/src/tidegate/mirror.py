@@ -197,6 +197,8 @@ class Mirror(Generic[RowT]):
     def apply(self, event: WatchEvent[RowT]) -> None:
         """LimitExceeded if there are too many rows."""
         with self._lock:
+            if self._state is MirrorState.ENDED:
+                return
             match event:
                 case Connected(resumed_from=b"") | Reset():
                     self._start_over()

@@ -15,7 +15,7 @@ from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._rpc import ended_error, to_error
 from tidegate._session_core import EmitWatch, SessionCore, WatchCore
 from tidegate._subscription_core import subject_of
-from tidegate.errors import Error, RpcError
+from tidegate.errors import Error, LimitExceeded, RpcError
 from tidegate.settings import Backoff, Limits
 from tidegate.v1 import view_service_pb2 as pb
 from tidegate.view import View
@@ -28,7 +28,8 @@ class Session:
     Connects, resumes each watch by its token, and proves continuity for each.
     Ends without an error after `close`. Raises `RpcError` if the server refuses
     the session for good, `BrokenPromise` if it breaks the contract; one watch
-    that is refused for good ends with `WatchFailed`, and the session goes on.
+    that is refused for good, or whose mirror is full, ends with `WatchFailed`,
+    and the session goes on.
 
     One thread iterates; the rest is for any thread, also while iterating.
     """
@@ -124,8 +125,8 @@ class Session:
         with self._iterating:
             try:
                 emit = self._next()
-                if emit is not None:
-                    emit.deliver()
+                while emit is not None and not self._delivered(emit):
+                    emit = self._next()
             except BaseException as error:
                 self._cut()
                 if isinstance(error, Error):
@@ -136,6 +137,18 @@ class Session:
         if emit is None:
             raise StopIteration
         return event_of(emit)
+
+    def _delivered(self, emit: EmitWatch) -> bool:
+        """Else its watch has failed, which is told next."""
+        try:
+            emit.deliver()
+        except LimitExceeded as error:
+            assert emit.watch is not None
+            with self._changed:
+                self._core.give_up(emit.watch, error)
+                self._changed.notify_all()
+            return False
+        return True
 
     def disconnect(self) -> None:
         """Cuts the present connection, as a network would; it resumes."""

@@ -19,7 +19,7 @@ from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._session_core import EmitWatch, SessionCore, WatchCore
 from tidegate._subscription_core import subject_of
 from tidegate.aio._stream import Pause, ResponseReader
-from tidegate.errors import Error, RpcError
+from tidegate.errors import Error, LimitExceeded, RpcError
 from tidegate.settings import Backoff, Limits
 from tidegate.view import View
 from tidegate.watch import SessionEvent, Watch, event_of
@@ -31,7 +31,8 @@ class Session:
     Connects, resumes each watch by its token, and proves continuity for each.
     Ends without an error after `close`. Raises `RpcError` if the server refuses
     the session for good, `BrokenPromise` if it breaks the contract; one watch
-    that is refused for good ends with `WatchFailed`, and the session goes on.
+    that is refused for good, or whose mirror is full, ends with `WatchFailed`,
+    and the session goes on.
 
     A cancelled `anext`, also by a timeout, loses no event and cuts no
     connection. `async with` sees to `close`.
@@ -127,8 +128,8 @@ class Session:
         self._iterating = True
         try:
             emit = await self._next()
-            if emit is not None:
-                emit.deliver()
+            while emit is not None and not self._delivered(emit):
+                emit = await self._next()
         except Error as error:
             self._core.fail(error)
             await self._end()
@@ -138,6 +139,17 @@ class Session:
         if emit is None:
             raise StopAsyncIteration
         return event_of(emit)
+
+    def _delivered(self, emit: EmitWatch) -> bool:
+        """Else its watch has failed, which is told next."""
+        try:
+            emit.deliver()
+        except LimitExceeded as error:
+            assert emit.watch is not None
+            self._core.give_up(emit.watch, error)
+            self._changed.set()
+            return False
+        return True
 
     def disconnect(self) -> None:
         """Cuts the present connection, as a network would; it resumes."""
