@@ -160,11 +160,15 @@ class Play:
 
     def drain_shown(self) -> None:
         """Waits for the driver's line of a drain."""
+        self.line_shown(marker="drain")
+
+    def line_shown(self, **members: Any) -> None:
+        """Waits for a line with these."""
         assert self.driver is not None
         lines = self.driver.lines
         self.wait(
-            "the line of a drain",
-            lambda: any(line.get("marker") == "drain" for line in lines),
+            f"a line with {members}",
+            lambda: any(members.items() <= line.items() for line in lines),
         )
 
     def idle(self, seconds: float) -> None:

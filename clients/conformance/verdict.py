@@ -50,6 +50,9 @@ class _Reader:
         self._batch: list[Line] = []
         self._in_snapshot = True
         self._seqs: dict[int, int] | None = None
+        # As of the last token.
+        self._last_token = b""
+        self._rows_at_token: Rows = {}
 
     def read(self, line: Line) -> None:
         if "op" in line:
@@ -76,6 +79,9 @@ class _Reader:
         self.connects.append(token)
         if not token:
             self._forget()
+        elif self._in_snapshot:
+            # What came after the token comes again, if it is still so.
+            self.rows = dict(self._rows_at_token)
 
     def check_whole(self, before: object) -> None:
         """No changes are shown without the marker of their batch."""
@@ -102,6 +108,7 @@ class _Reader:
         if line["marker"] != "drain" and "position" in line:
             self._follow(line)
         if token := _token(line):
+            self._note(token)
             self.told.append(token)
             wanted = self._ledger.shown_at.get(token)
             if wanted is not None and wanted != self.rows:
@@ -109,6 +116,12 @@ class _Reader:
                     f"at {line} its lines come to {sorted(self.rows)},"
                     f" not to {sorted(wanted)}, or to other values of these"
                 )
+
+    def _note(self, token: bytes) -> None:
+        # A drain may repeat one.
+        if token != self._last_token:
+            self._last_token = token
+            self._rows_at_token = dict(self.rows)
 
     def _follow(self, line: Line) -> None:
         """Ranges continue one another, and lead to the position."""

@@ -22,6 +22,7 @@ FAULTS = {
     "takes_snapshots_for_rows_only": "snapshot_moves_on",
     "drops_the_ends_rows": "rows_with_the_end",
     "takes_no_token_in_a_snapshot": "cut_in_the_snapshot",
+    "keeps_rows_that_came_after_a_token": "cut_after_the_snapshots_token",
     "keeps_rows_over_a_new_start": "cut_before_the_snapshots_token",
     # Batches.
     "drops_fragments": "fragments",

@@ -50,6 +50,9 @@ class Watch:
         self.members = members
         self._fault = fault
         self._held: dict[str, Json] = {}  # rows by the key's text
+        # As of the last token.
+        self._last_token = token
+        self._held_at_token: dict[str, Json] = {}
         self._asked_before = False
 
     # What to ask for.
@@ -134,6 +137,9 @@ class Watch:
                 self.pending.clear()
         for change in self._chosen(event.changes):
             self._change(change)
+        if event.token not in (b"", self._last_token):
+            self._last_token = event.token
+            self._held_at_token = dict(self._held)
         if event.kind == "half" or (event.kind == "rows" and not event.token):
             return
         marker = "progress" if event.kind == "rows" else event.kind
@@ -168,8 +174,13 @@ class Watch:
         self.line(**members)
 
     def _connected(self, event: Event) -> None:
-        if not event.token and self._fault != "keeps_rows_over_a_new_start":
-            self._held = {}
+        if not event.token:
+            if self._fault != "keeps_rows_over_a_new_start":
+                self._held = {}
+        elif self.cursor.in_snapshot:
+            # What came after the token comes again, if it is still so.
+            if self._fault != "keeps_rows_that_came_after_a_token":
+                self._held = dict(self._held_at_token)
         members: Json = {"marker": "connect", "view": self.view}
         if self.keys:
             members["keys"] = [self.rows.key(key) for key in sorted(self.keys)]

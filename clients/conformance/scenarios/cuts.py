@@ -133,6 +133,27 @@ def snapshot_moves_on(play: Play) -> None:
     )  # fmt: skip
 
 
+@scenario("cuts")
+def cut_after_the_snapshots_token(play: Play) -> None:
+    stage = play.accept()
+    stage.send(
+        chunk(TALLY.put("a", 1), TALLY.put("b", 2), name="s1", at=5),
+        chunk(TALLY.put("a", 7), TALLY.gone("b"), TALLY.put("c", 3)),
+    )
+    play.line_shown(op="upsert", key=TALLY.key("c"))
+    stage.cut()
+    # Meanwhile c has gone. At the token the client had not heard of it, nor of
+    # the others' changes: it is not told.
+    play.accept().send(
+        chunk(TALLY.put("d", 4), name="s2", at=9), end(9),
+        batch(9, 10, TALLY.put("e", 5)),
+    )  # fmt: skip
+    play.holds(
+        TALLY.row("a", 1), TALLY.row("b", 2), TALLY.row("d", 4),
+        TALLY.row("e", 5),
+    )  # fmt: skip
+
+
 _FOREIGN = token("of another process")
 
 

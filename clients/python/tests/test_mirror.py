@@ -156,6 +156,7 @@ def test_it_has_a_limit() -> None:
         mirror.apply(
             tidegate.Changes(changes=(more,), ranges=(), position=position)
         )
+    assert mirror.keys() == ["a", "b"], "as of its position"
 
 
 def test_a_snapshot_goes_on_over_a_cut() -> None:
@@ -164,6 +165,31 @@ def test_a_snapshot_goes_on_over_a_cut() -> None:
     mirrored.resume()
     mirrored.take(chunk(upsert("b")), end(5))
     assert counts(mirrored.mirror) == {"a": 1, "b": 1}
+
+
+def test_what_came_after_the_snapshots_token_is_taken_back() -> None:
+    """What is still so comes again; the rest may have gone meanwhile."""
+    mirrored = Mirrored()
+    final = upsert("b", 2, finality=pb.FINALITY_FINAL)
+    mirrored.take(
+        chunk(upsert("a", 1), final, token=b"s"),
+        chunk(upsert("a", 7), tally.deleted("b"), upsert("c")),
+        tally.drain(b"s"),
+    )
+    mirrored.resume()
+    mirrored.take(
+        chunk(upsert("d", 4), token=b"s2"), chunk(upsert("e", 5)), end(9)
+    )
+    assert counts(mirrored.mirror) == {"a": 1, "b": 2, "d": 4, "e": 5}
+    assert mirrored.mirror.finality("b") is Finality.FINAL
+
+
+def test_a_drain_may_have_a_token_within_the_snapshot() -> None:
+    mirrored = Mirrored()
+    mirrored.take(chunk(upsert("a", 1)), tally.drain(b"s"))
+    mirrored.resume()
+    mirrored.take(chunk(upsert("b", 2)), end(5))
+    assert counts(mirrored.mirror) == {"a": 1, "b": 2}
 
 
 def test_a_snapshot_without_a_token_starts_again() -> None:

@@ -12,10 +12,10 @@ from typing import Generic, TypeVar, overload
 
 from tidegate._events import (
     Change,
-    ChangeKind,
     Changes,
     Connected,
     Disconnected,
+    Drain,
     Finality,
     Key,
     KeyLike,
@@ -52,6 +52,44 @@ class MirrorCopy(Generic[RowT]):
     state: MirrorState
 
 
+class _Rows(Generic[RowT]):
+    """Rows by key; what was put since the last `keep` can be taken back."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Key, RowT] = {}
+        self.finality: dict[Key, Finality] = {}
+        self._before: dict[Key, tuple[RowT | None, Finality]] = {}
+
+    def put(self, change: Change[RowT]) -> None:
+        key = change.key
+        if key not in self._before:
+            said = self.finality.get(key, Finality.NONE)
+            self._before[key] = (self.rows.get(key), said)
+        self._set(key, change.row, change.finality)
+
+    def keep(self) -> None:
+        self._before.clear()
+
+    def take_back(self) -> None:
+        for key, (row, finality) in self._before.items():
+            self._set(key, row, finality)
+        self._before.clear()
+
+    def forget(self, key: Key) -> None:
+        self._set(key, None, Finality.NONE)
+        self._before.pop(key, None)
+
+    def _set(self, key: Key, row: RowT | None, finality: Finality) -> None:
+        if row is None:
+            self.rows.pop(key, None)
+        else:
+            self.rows[key] = row
+        if finality is Finality.NONE:
+            self.finality.pop(key, None)
+        else:
+            self.finality[key] = finality
+
+
 class Mirror(Generic[RowT]):
     """Rows by key, as of `position`: what the events so far come to.
 
@@ -81,11 +119,11 @@ class Mirror(Generic[RowT]):
         self._max_rows = max_rows
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._rows: dict[Key, RowT] = {}
-        self._finality: dict[Key, Finality] = {}
-        # Of a snapshot that has not ended.
-        self._staged_rows: dict[Key, RowT] = {}
-        self._staged_finality: dict[Key, Finality] = {}
+        self._shown = _Rows[RowT]()
+        # Of a snapshot that has not ended; kept as of its last token, which is
+        # where another stream goes on.
+        self._staged = _Rows[RowT]()
+        self._staged_token = b""
         self._lacks_rows = resumed  # of the time before another's token
         self._loading = not resumed
         self._state = MirrorState.LOADING
@@ -120,7 +158,7 @@ class Mirror(Generic[RowT]):
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._rows)
+            return len(self._shown.rows)
 
     def __contains__(self, key: KeyLike) -> bool:
         return self.get(key) is not None
@@ -128,7 +166,7 @@ class Mirror(Generic[RowT]):
     def __getitem__(self, key: KeyLike) -> RowT:
         normal = self._view.normalize_key(key)
         with self._lock:
-            return self._rows[normal]
+            return self._shown.rows[normal]
 
     @overload
     def get(self, key: KeyLike) -> RowT | None: ...
@@ -139,36 +177,36 @@ class Mirror(Generic[RowT]):
     ) -> RowT | DefaultT | None:
         normal = self._view.normalize_key(key)
         with self._lock:
-            return self._rows.get(normal, default)
+            return self._shown.rows.get(normal, default)
 
     def finality(self, key: KeyLike) -> Finality:
         """What the server said of the row when it sent it; KeyError."""
         normal = self._view.normalize_key(key)
         with self._lock:
-            self._rows[normal]
-            return self._finality.get(normal, Finality.NONE)
+            self._shown.rows[normal]
+            return self._shown.finality.get(normal, Finality.NONE)
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self.keys())
 
     def keys(self) -> list[Key]:
         with self._lock:
-            return list(self._rows)
+            return list(self._shown.rows)
 
     def values(self) -> list[RowT]:
         with self._lock:
-            return list(self._rows.values())
+            return list(self._shown.rows.values())
 
     def items(self) -> list[tuple[Key, RowT]]:
         with self._lock:
-            return list(self._rows.items())
+            return list(self._shown.rows.items())
 
     def copy(self) -> MirrorCopy[RowT]:
         """All of it, at one position."""
         with self._lock:
             return MirrorCopy(
-                dict(self._rows),
-                dict(self._finality),
+                dict(self._shown.rows),
+                dict(self._shown.finality),
                 self._position,
                 self._watermark,
                 self._state,
@@ -195,7 +233,8 @@ class Mirror(Generic[RowT]):
     # Feeding: by its subscription alone.
 
     def apply(self, event: WatchEvent[RowT]) -> None:
-        """LimitExceeded if there are too many rows."""
+        """LimitExceeded if there are too many rows; then readers see what they
+        saw before."""
         with self._lock:
             if self._state is MirrorState.ENDED:
                 return
@@ -203,6 +242,8 @@ class Mirror(Generic[RowT]):
                 case Connected(resumed_from=b"") | Reset():
                     self._start_over()
                 case Connected() if self._loading:
+                    # What came after the token comes again, if it is still so.
+                    self._staged.take_back()
                     self._state = MirrorState.LOADING
                 case Connected():
                     self._state = MirrorState.LIVE
@@ -212,24 +253,24 @@ class Mirror(Generic[RowT]):
                     self._loading = True
                     self._state = MirrorState.LOADING
                     for change in event.changes:
-                        self._put(
-                            change, self._staged_rows, self._staged_finality
-                        )
-                    self._check_limit(self._staged_rows)
+                        self._staged.put(change)
+                    self._check_limit(self._staged)
+                    self._keep_staged(event.token)
+                case Drain():
+                    self._keep_staged(event.token)
                 case SnapshotEnd():
                     self._show_snapshot()
                     self._move(event.position, event.watermark)
                 case Changes():
                     for change in event.changes:
-                        self._put(change, self._rows, self._finality)
-                    self._check_limit(self._rows)
+                        self._shown.put(change)
+                    self._check_limit(self._shown)
+                    self._shown.keep()
                     self._move(event.position, event.watermark)
                 case KeysApplied():
                     for key in event.removed:
-                        self._rows.pop(key, None)
-                        self._finality.pop(key, None)
-                        self._staged_rows.pop(key, None)
-                        self._staged_finality.pop(key, None)
+                        self._shown.forget(key)
+                        self._staged.forget(key)
 
     def end(self) -> None:
         """Nothing will come any more."""
@@ -239,24 +280,31 @@ class Mirror(Generic[RowT]):
 
     def _start_over(self) -> None:
         """A snapshot follows; what is shown stays until its end."""
-        self._staged_rows = {}
-        self._staged_finality = {}
+        self._staged = _Rows()
+        self._staged_token = b""
         self._lacks_rows = False
         self._loading = True
         self._state = MirrorState.LOADING
 
-    def _check_limit(self, rows: dict[Key, RowT]) -> None:
-        if len(rows) > self._max_rows:
+    def _keep_staged(self, token: bytes) -> None:
+        # A drain may repeat one.
+        if token not in (b"", self._staged_token):
+            self._staged_token = token
+            self._staged.keep()
+
+    def _check_limit(self, held: _Rows[RowT]) -> None:
+        if len(held.rows) > self._max_rows:
+            held.take_back()
             raise LimitExceeded(
                 f"more than max_mirror_rows, {self._max_rows}",
                 view=self._view.name,
             )
 
     def _show_snapshot(self) -> None:
-        self._rows = self._staged_rows
-        self._finality = self._staged_finality
-        self._staged_rows = {}
-        self._staged_finality = {}
+        self._shown = self._staged
+        self._shown.keep()
+        self._staged = _Rows()
+        self._staged_token = b""
         self._complete = not self._lacks_rows
         self._watermark = None
         self._changed.notify_all()
@@ -267,19 +315,3 @@ class Mirror(Generic[RowT]):
         self._position = position
         if watermark is not None:
             self._watermark = watermark
-
-    @staticmethod
-    def _put(
-        change: Change[RowT],
-        rows: dict[Key, RowT],
-        finality: dict[Key, Finality],
-    ) -> None:
-        if change.kind is ChangeKind.UPSERT:
-            assert change.row is not None
-            rows[change.key] = change.row
-        else:
-            rows.pop(change.key, None)
-        if change.finality is Finality.NONE:
-            finality.pop(change.key, None)
-        else:
-            finality[change.key] = change.finality
