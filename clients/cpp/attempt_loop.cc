@@ -14,9 +14,7 @@ using std::chrono::steady_clock;
 void EndWith(const grpc::Status& status, Ending* ending) {
   if (ending->done) return;
   ending->status = ToAbslStatus(status);
-  if (ending->retry_after_ms == 0) {
-    ending->retry_after_ms = RetryDelayMs(status);
-  }
+  ending->retry_delay_ms = RetryDelayMs(status);
 }
 
 AttemptLoop::AttemptLoop(const ConnectOptions& options)
@@ -56,6 +54,15 @@ int64_t AttemptLoop::NextBackoffMs(int failures) {
                    random_());
 }
 
+int64_t AttemptLoop::NextWaitMs(const Ending& ending, int failures) {
+  if (ending.retry_after_ms.has_value()) {
+    return AfterHintMs(*ending.retry_after_ms, random_());
+  }
+  const int64_t backoff_ms = NextBackoffMs(failures);
+  if (ending.retry_delay_ms <= 0) return backoff_ms;
+  return std::max(backoff_ms, AfterHintMs(ending.retry_delay_ms, random_()));
+}
+
 Ending AttemptLoop::Once(Attempt attempt) {
   const auto channel = channels_.Fresh();
   if (!channel.ok()) return {.done = true, .status = channel.status()};
@@ -87,8 +94,7 @@ absl::Status AttemptLoop::Run(Attempt attempt,
     Event event;
     event.kind = Event::Kind::kDisconnected;
     event.detail = std::string(ending.status.message());
-    event.retry_after_ms = ending.retry_after_ms > 0 ? ending.retry_after_ms
-                                                     : NextBackoffMs(failures);
+    event.retry_after_ms = NextWaitMs(ending, failures);
     const int64_t wait_ms = event.retry_after_ms;
     if (!lost(std::move(event)) || !Wait(wait_ms)) return absl::OkStatus();
   }
@@ -104,6 +110,13 @@ int64_t BackoffMs(int64_t min_ms, int64_t max_ms, int failures,
   const int64_t half = whole / 2;
   return half + 1 +
          static_cast<int64_t>(random % static_cast<uint64_t>(whole - half));
+}
+
+int64_t AfterHintMs(int64_t hint_ms, uint64_t random) {
+  constexpr int64_t kMaxHintMs = 600'000;
+  const int64_t hint = std::clamp<int64_t>(hint_ms, 1, kMaxHintMs);
+  return hint +
+         static_cast<int64_t>(random % static_cast<uint64_t>(hint / 4 + 1));
 }
 
 }  // namespace tidegate::client

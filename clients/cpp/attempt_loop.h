@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 
 #include "absl/functional/function_ref.h"
@@ -22,10 +23,12 @@ namespace tidegate::client {
 
 // How one attempt ended.
 struct Ending {
-  bool done = false;           // for good, with `status`
-  bool answered = false;       // at least one response came
-  absl::Status status;         // unless done: the stream's
-  int64_t retry_after_ms = 0;  // as the server has asked; 0: by backoff
+  bool done = false;      // for good, with `status`
+  bool answered = false;  // at least one response came
+  absl::Status status;    // unless done: the stream's
+  // Of a drain: when to come back.
+  std::optional<int64_t> retry_after_ms;
+  int64_t retry_delay_ms = 0;  // of a refusal: not before; 0: it does not say
 };
 
 // Unless it is done, it ended with `status`.
@@ -54,6 +57,7 @@ class AttemptLoop {
   int64_t NextBackoffMs(int failures);
 
  private:
+  int64_t NextWaitMs(const Ending& ending, int failures);
   Ending Once(Attempt attempt);
   // False if Stop() came.
   bool SetContext(grpc::ClientContext* context);

@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,8 +19,12 @@ namespace tidegate::client {
 namespace {
 
 using Kind = Event::Kind;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::Ge;
+using ::testing::Gt;
 using ::testing::HasSubstr;
+using ::testing::Le;
 
 grpc::Status EndsWith7(grpc::ServerContext*, SubscribeWriter* writer) {
   writer->Write(End(7));
@@ -127,21 +132,38 @@ TEST(AttemptLoopTest, WaitsAsLongAsARefusalSays) {
       put(3, put(1, "type.googleapis.com/google.rpc.DebugInfo")) +
       put(3, put(1, "type.googleapis.com/google.rpc.RetryInfo") +
                  put(2, put(1, delay)));
-  ScriptedServer server(SubscribeScripts{[&](auto*, SubscribeWriter*) {
+  const auto refuses = [&](auto*, SubscribeWriter*) {
     return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", details);
-  }});
-  int64_t wait_ms = 0;
-  const absl::Status status = Subscriber::Create(OptionsFor(server.address()))
-                                  ->Run([&](const Event& event) {
-                                    wait_ms = event.retry_after_ms;
-                                    return false;
-                                  });
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(wait_ms, 1'003);
+  };
+  ScriptedServer server(SubscribeScripts{refuses, refuses});
+  const auto wait_ms = [&](int64_t backoff_ms) {
+    SubscriberOptions options = OptionsFor(server.address());
+    options.min_backoff_ms = backoff_ms;
+    options.max_backoff_ms = backoff_ms;
+    int64_t wait = 0;
+    const absl::Status status =
+        Subscriber::Create(options)->Run([&](const Event& event) {
+          wait = event.retry_after_ms;
+          return false;
+        });
+    EXPECT_TRUE(status.ok()) << status;
+    return wait;
+  };
+  EXPECT_THAT(wait_ms(2), AllOf(Ge(1'003), Le(1'003 * 5 / 4)));
+  // The backoff goes on beneath it.
+  EXPECT_THAT(wait_ms(100'000), AllOf(Gt(50'000), Le(100'000)));
   for (const std::string& bad : {std::string("\xff"), put(3, "\xff"),
                                  put(3, put(1, "x/google.rpc.RetryInfo"))}) {
     EXPECT_EQ(RetryDelayMs({grpc::StatusCode::UNAVAILABLE, "", bad}), 0);
   }
+}
+
+TEST(BackoffTest, WhatTheServerAsksForIsNeverCutShortAndJitters) {
+  EXPECT_EQ(AfterHintMs(200, 0), 200);
+  EXPECT_EQ(AfterHintMs(200, 50), 250);
+  EXPECT_EQ(AfterHintMs(200, 51), 200);
+  EXPECT_EQ(AfterHintMs(0, 7), 1);
+  EXPECT_EQ(AfterHintMs(std::numeric_limits<int64_t>::max(), 0), 600'000);
 }
 
 TEST(BackoffTest, DoublesWithinItsLimitsAndJitters) {

@@ -141,7 +141,8 @@ int64_t RetryDelayMs(const grpc::Status& status) {
         delay.ParseFromArray(field.bytes.data(),
                              static_cast<int>(field.bytes.size()))) {
       // Up: an attempt may not be too early.
-      return delay.seconds() * 1000 + (delay.nanos() + 999'999) / 1'000'000;
+      const int64_t seconds = std::min<int64_t>(delay.seconds(), 1'000'000'000);
+      return seconds * 1000 + (delay.nanos() + 999'999) / 1'000'000;
     }
   }
   return 0;

@@ -35,6 +35,9 @@ struct ConnectOptions {
 // `random` is uniform over 64 bits.
 int64_t BackoffMs(int64_t min_ms, int64_t max_ms, int failures,
                   uint64_t random);
+// How long to wait where a server has asked for it: at least as long (but of
+// ten minutes at most), and up to a quarter more.
+int64_t AfterHintMs(int64_t hint_ms, uint64_t random);
 
 }  // namespace tidegate::client
 

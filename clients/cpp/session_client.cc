@@ -277,7 +277,7 @@ bool GrpcSessionClient::Take(v1::SessionResponse* response,
   const auto& after = response->drain().retry_after();
   event.event.retry_after_ms =
       after.seconds() * 1000 + after.nanos() / 1'000'000;
-  ending->retry_after_ms = std::max<int64_t>(1, event.event.retry_after_ms);
+  ending->retry_after_ms = event.event.retry_after_ms;
   return handler(std::move(event));
 }
 

@@ -2,7 +2,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "clients/cpp/attempt_loop.h"
@@ -87,7 +86,7 @@ void GrpcSubscriber::ReadStream(
         cursor_.Take(std::move(response), [&](Event event) {
           if (ending->done) return;
           if (event.kind == Event::Kind::kDrain) {
-            ending->retry_after_ms = std::max<int64_t>(1, event.retry_after_ms);
+            ending->retry_after_ms = event.retry_after_ms;
           }
           if (!handler(std::move(event))) ending->done = true;
         });

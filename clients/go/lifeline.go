@@ -28,7 +28,7 @@ type lifeline struct {
 	random   *rand.Rand
 	failures int           // in a row
 	wait     time.Duration // before the next attempt
-	hint     time.Duration // what a drain of the present stream asked for
+	drain    time.Duration // what one of the present stream asked for; 0: none
 
 	mu       sync.Mutex
 	isClosed bool
@@ -78,7 +78,7 @@ func (l *lifeline) reconnect() {
 // drained: the server goes away, and ends the stream itself. Where that takes
 // longer than DrainGrace, the client goes.
 func (l *lifeline) drained(drain *pb.Drain) {
-	l.hint = max(drain.GetRetryAfter().AsDuration(), time.Millisecond)
+	l.drain = max(drain.GetRetryAfter().AsDuration(), time.Millisecond)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cut != nil && l.leaving == nil {
@@ -103,8 +103,8 @@ func (l *lifeline) end() {
 // lost tells what follows a stream that ended by err: another attempt after a
 // wait, or, with an error, nothing.
 func (l *lifeline) lost(err error, isAnswered bool) (time.Duration, error) {
-	hint := l.hint
-	l.hint = 0
+	drain := l.drain
+	l.drain = 0
 	if l.ctx.Err() != nil {
 		return 0, l.over()
 	}
@@ -119,11 +119,12 @@ func (l *lifeline) lost(err error, isAnswered bool) (time.Duration, error) {
 	if settings.maxAttempts > 0 && l.failures > settings.maxAttempts {
 		return 0, err
 	}
-	l.wait = settings.backoff.Delay(l.failures, l.random.Uint64())
-	if hint == 0 {
-		hint = retryHint(err)
+	if drain > 0 {
+		l.wait = backoff.AfterHint(drain, l.random.Uint64())
+		return l.wait, nil
 	}
-	if hint > 0 {
+	l.wait = settings.backoff.Delay(l.failures, l.random.Uint64())
+	if hint := retryHint(err); hint > 0 {
 		l.wait = max(l.wait, backoff.AfterHint(hint, l.random.Uint64()))
 	}
 	return l.wait, nil

@@ -103,17 +103,34 @@ func TestObeysADrain(t *testing.T) {
 	}
 }
 
+func TestADrainReplacesTheBackoff(t *testing.T) {
+	server := (&Server{Subscriptions: scripts{
+		Play(Cut(), End(5), Drain("d5", milliseconds(0))),
+	}}).Start(t)
+	slow := tidegate.WithBackoff(time.Hour, time.Hour)
+	o := follow(connect(t, server, slow).Subscribe(testContext(t)))
+	o.want(t, "connected", "snapshot_end", "drain", "disconnected")
+	if wait := o.events[3].RetryAfter; wait > ms(2) {
+		t.Errorf("waits %v", wait)
+	}
+}
+
 func TestObeysRetryInfo(t *testing.T) {
 	full, err := status.New(codes.ResourceExhausted, "full").WithDetails(
 		&errdetails.RetryInfo{RetryDelay: milliseconds(50)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := (&Server{Subscriptions: scripts{Play(full.Err())}}).Start(t)
-	o := follow(connect(t, server).Subscribe(testContext(t)))
-	o.want(t, "disconnected")
-	if wait := o.events[0].RetryAfter; wait < ms(50) {
-		t.Errorf("waits %v", wait)
+	// The backoff goes on beneath it.
+	for _, least := range []time.Duration{ms(1), ms(100)} {
+		server := (&Server{Subscriptions: scripts{Play(full.Err())}}).Start(t)
+		view := connect(t, server, tidegate.WithBackoff(least, ms(100)))
+		o := follow(view.Subscribe(testContext(t)))
+		o.want(t, "disconnected")
+		wait := o.events[0].RetryAfter
+		if wait < ms(50) || least == ms(1) && wait > ms(63) || wait > ms(100) {
+			t.Errorf("waits %v", wait)
+		}
 	}
 }
 

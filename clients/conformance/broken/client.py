@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import queue
+import random
 import signal
 import sys
 import threading
@@ -24,6 +25,7 @@ from conformance.broken.settings import FOR_GOOD, backoff_s, retry_delay_s
 from conformance.broken.watch import Filter, KeyRequest, Watch
 from conformance.contract import PB, STUBS
 
+_MAX_HINT_S = 600.0
 _DESCRIBE_TIMEOUT_S = 10
 _CHANNEL_OPTIONS = [
     # The backoff here decides; gRPC's must not be slower.
@@ -36,6 +38,11 @@ _LARGE_MESSAGES = ("grpc.max_receive_message_length", 64 << 20)
 
 class Refused(Exception):
     """For good."""
+
+
+def _lengthened(hint_s: float) -> float:
+    """What the server asks for; those told the same do not come together."""
+    return min(hint_s, _MAX_HINT_S) * (1 + random.random() / 4)
 
 
 class Client:
@@ -131,9 +138,11 @@ class Client:
         self._failures += 1
         wait_s = backoff_s(self._failures, self._fault)
         if delay_s and self._fault != "ignores_the_retry_delay":
-            wait_s = max(wait_s, delay_s)
+            wait_s = max(wait_s, _lengthened(delay_s))
+            if self._fault == "takes_the_retry_delay_for_a_backoff":
+                wait_s = delay_s
         if self._drain_s is not None and self._fault != "ignores_a_drain":
-            wait_s = self._drain_s
+            wait_s = _lengthened(self._drain_s)
         self._drain_s = None
         if self._fault == "comes_back_at_once":
             wait_s = 0

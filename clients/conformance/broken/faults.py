@@ -57,6 +57,7 @@ FAULTS = {
     "ignores_the_drains_token": "drain",
     "keeps_a_drains_time": "drain_again",
     "ignores_the_retry_delay": "retry_delay",
+    "takes_the_retry_delay_for_a_backoff": "short_retry_delay",
     "does_not_back_off": "backoff",
     "has_no_jitter": "backoff",
     "never_begins_again": "backoff",

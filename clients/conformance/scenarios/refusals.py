@@ -9,6 +9,7 @@ from conformance.stage import Stage
 from conformance.views import TALLY
 
 _DELAY_MS = 300
+_SHORT_MS = 1
 _LEAST_MS = 50
 _SERIES = 3
 _ATTEMPTS = 4
@@ -38,7 +39,9 @@ def retry_delay(play: Play) -> None:
     play.holds(TALLY.row("b", 2))
 
 
-def _refused_series(play: Play, before: Stage) -> tuple[list[float], Stage]:
+def _refused_series(
+    play: Play, before: Stage, retry_ms: int | None = None
+) -> tuple[list[float], Stage]:
     """How long the client waited each time; its next stream."""
     waits_ms = []
     for number in range(_ATTEMPTS):
@@ -51,7 +54,7 @@ def _refused_series(play: Play, before: Stage) -> tuple[list[float], Stage]:
             )
         waits_ms.append(waited_ms)
         if number + 1 < _ATTEMPTS:
-            stage.cut()
+            stage.cut(retry_ms=retry_ms)
             before = stage
     return waits_ms, stage
 
@@ -88,6 +91,16 @@ def backoff(play: Play) -> None:
         play.settled()
     _check_waits(series)
     stage.send(batch(5, 6, TALLY.gone("a")))
+    play.holds(TALLY.row("b", 2))
+
+
+@scenario("refusals")
+def short_retry_delay(play: Play) -> None:
+    """Not before it, and not before the backoff."""
+    stage = live_with_two_rows(play)
+    stage.cut(retry_ms=_SHORT_MS)
+    _, stage = _refused_series(play, stage, _SHORT_MS)
+    stage.send(resumed(5, "again"), batch(5, 6, TALLY.gone("a")))
     play.holds(TALLY.row("b", 2))
 
 

@@ -293,7 +293,7 @@ def test_a_drain_is_of_the_session() -> None:
     world.core.left()
     assert world.told() == ["- Disconnected"]
     step = world.core.step()
-    assert isinstance(step, Wait) and 3 <= step.seconds <= 3.3
+    assert isinstance(step, Wait) and 3 <= step.seconds <= 3.75
     world.core.waited()
     assert world.open() == ["watch 1 a token=t5"]
 

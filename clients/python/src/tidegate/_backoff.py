@@ -7,7 +7,9 @@ import random
 from tidegate.errors import Code, RpcError
 from tidegate.settings import Backoff
 
-_MAX_LENGTHENING = 0.1
+# Of what a server asks for: those who were told the same do not come together.
+_MAX_LENGTHENING = 0.25
+_MAX_HINT_S = 600.0
 # A drain that says "at once".
 _MIN_DELAY_S = 0.001
 
@@ -68,5 +70,6 @@ class Retries:
         self._failures = 0
         return self._lengthened(max(retry_after_s, _MIN_DELAY_S))
 
-    def _lengthened(self, seconds: float) -> float:
+    def _lengthened(self, hint_s: float) -> float:
+        seconds = min(hint_s, _MAX_HINT_S)
         return seconds * (1 + _MAX_LENGTHENING * self._random.random())
