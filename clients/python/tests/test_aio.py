@@ -290,6 +290,57 @@ def test_the_mirror_by_itself() -> None:
     run(server, test)
 
 
+def test_what_was_read_elsewhere_is_waited_for() -> None:
+    go_on = threading.Event()
+
+    def script(_: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        yield end(5, upsert("a"))
+        assert go_on.wait(30)
+        yield delta(5, 7, upsert("b"))
+        context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+
+    async def test(client: Client) -> None:
+        async with client.subscribe(TALLY).start() as subscription:
+            wanted = tidegate.Position(b"i", {0: 6})
+            waits = asyncio.ensure_future(subscription.wait_until_at(wanted))
+            await subscription.wait_until_at(tidegate.Position(b"i", {0: 5}))
+            go_on.set()
+            await waits
+            assert counts(subscription.rows) == {"a": 1, "b": 1}
+            with pytest.raises(tidegate.NotFound):
+                await subscription.wait_until_at(
+                    tidegate.Position(b"i", {0: 8})
+                )
+
+    run(ScriptedServer(script), test)
+
+
+def test_of_a_sessions_watch_too() -> None:
+    def script(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        next(requests)
+        yield update(1, end(5))
+        yield update(1, delta(5, 6, upsert("b")))
+        hold(context)
+
+    async def test(client: Client) -> None:
+        async with client.session() as session:
+            watch = await session.add_watch(TALLY)
+            waits = asyncio.ensure_future(
+                session.wait_until_at(watch, tidegate.Position(b"i", {0: 6}))
+            )
+            await until(session, Changes)
+            await waits
+            assert counts(watch.rows) == {"b": 1}
+            never = asyncio.ensure_future(
+                session.wait_until_at(watch, tidegate.Position(b"i", {0: 7}))
+            )
+            watch.unwatch()
+            with pytest.raises(tidegate.Closed):
+                await never
+
+    run(ScriptedServer(script), test)
+
+
 def test_what_ends_the_mirror_is_told() -> None:
     async def test(client: Client) -> None:
         async with client.subscribe(TALLY) as subscription:

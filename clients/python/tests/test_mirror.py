@@ -284,6 +284,31 @@ def test_waiting_ends_with_the_stream() -> None:
     assert not mirror.wait_complete()
 
 
+def test_waiting_until_it_is_at_a_position(held: Mirrored) -> None:
+    mirror = held.mirror
+    wanted = tidegate.Position(b"of another server", {0: 7})
+    assert mirror.wait_until_at(tidegate.Position(b"", {0: 5}), 0)
+    assert not mirror.wait_until_at(wanted, 0)
+    answers: list[bool] = []
+    waiting = threading.Thread(
+        target=lambda: answers.append(mirror.wait_until_at(wanted))
+    )
+    waiting.start()
+    held.take(delta(5, 6), delta(6, 8))
+    waiting.join()
+    assert answers == [True]
+    assert not mirror.reached(tidegate.Position(b"", {0: 7, 1: 1}))
+    mirror.end()
+    assert mirror.wait_until_at(wanted)
+    assert not mirror.wait_until_at(tidegate.Position(b"", {0: 9}))
+
+
+def test_anothers_rows_are_not_at_a_position() -> None:
+    mirrored = Mirrored(b"elsewhere")
+    mirrored.take(delta(5, 6, upsert("a")))
+    assert not mirrored.mirror.reached(tidegate.Position(b"", {0: 6}))
+
+
 def test_a_fresh_start_replaces_the_rows(held: Mirrored) -> None:
     held.mirror.apply(Connected())
     assert counts(held.mirror) == {"a": 1, "b": 2}

@@ -264,6 +264,27 @@ def test_the_mirror_by_itself() -> None:
         assert counts(subscription.rows) == {"a": 1, "b": 1}, "still there"
 
 
+def test_what_was_read_elsewhere_is_waited_for() -> None:
+    go_on = threading.Event()
+
+    def script(_: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        yield end(5, upsert("a"))
+        assert go_on.wait(30)
+        yield delta(5, 7, upsert("b"))
+        context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+
+    with ScriptedServer(script) as server, client_of(server) as client:
+        with client.subscribe(TALLY).start() as subscription:
+            wanted = tidegate.Position(b"i", {0: 6})
+            assert subscription.wait_complete(30)
+            assert not subscription.wait_until_at(wanted, 0)
+            go_on.set()
+            assert subscription.wait_until_at(wanted, 30)
+            assert counts(subscription.rows) == {"a": 1, "b": 1}
+            with pytest.raises(tidegate.NotFound):
+                subscription.wait_until_at(tidegate.Position(b"i", {0: 8}), 30)
+
+
 def test_what_ends_the_mirror_is_told() -> None:
     with ScriptedServer() as server, client_of(server) as client:
         with client.subscribe(TALLY).start() as subscription:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,6 +119,7 @@ class Mirror(Generic[RowT]):
         self._max_rows = max_rows
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
+        self._told: list[Callable[[], None]] = []
         self._shown = _Rows[RowT]()
         # Of a snapshot that has not ended; kept as of its last token, which is
         # where another stream goes on.
@@ -230,6 +231,46 @@ class Mirror(Generic[RowT]):
             )
             return self._complete
 
+    def reached(self, position: Position) -> bool:
+        """Complete, and as of `position` or a later one: what was read there is
+        here as well. Of a history that has been lost since, numbers are
+        compared all the same."""
+        with self._lock:
+            seqs = {} if self._position is None else self._position.seqs
+            return self._complete and all(
+                partition in seqs and seqs[partition] >= seq
+                for partition, seq in position.seqs.items()
+            )
+
+    def wait_until_at(
+        self, position: Position, timeout_s: float | None = None
+    ) -> bool:
+        """Blocks until `reached`; False if time runs out or the stream ends.
+
+        Another thread has to read the events (`start`). Not for asyncio: see
+        there.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self.reached(position) or self._state is MirrorState.ENDED
+                ),
+                timeout_s,
+            )
+            return self.reached(position)
+
+    @contextmanager
+    def on_move(self, told: Callable[[], None]) -> Iterator[None]:
+        """`told` is called, and must be short, after each move within the
+        `with` block, also at its end, by whoever feeds the mirror."""
+        with self._lock:
+            self._told.append(told)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._told.remove(told)
+
     # Feeding: by its subscription alone.
 
     def apply(self, event: WatchEvent[RowT]) -> None:
@@ -276,7 +317,7 @@ class Mirror(Generic[RowT]):
         """Nothing will come any more."""
         with self._changed:
             self._state = MirrorState.ENDED
-            self._changed.notify_all()
+            self._tell()
 
     def _start_over(self) -> None:
         """A snapshot follows; what is shown stays until its end."""
@@ -307,7 +348,6 @@ class Mirror(Generic[RowT]):
         self._staged_token = b""
         self._complete = not self._lacks_rows
         self._watermark = None
-        self._changed.notify_all()
 
     def _move(self, position: Position, watermark: datetime | None) -> None:
         self._loading = False
@@ -315,3 +355,9 @@ class Mirror(Generic[RowT]):
         self._position = position
         if watermark is not None:
             self._watermark = watermark
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        for told in self._told:
+            told()

@@ -8,7 +8,7 @@ from typing import Any, Generic, Self
 
 import grpc
 
-from tidegate._events import Event, RowT
+from tidegate._events import Event, Position, RowT
 from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._rpc import ended_error, to_error
 from tidegate._subscription_core import Emit, SubscriptionCore
@@ -121,6 +121,19 @@ class Subscription(Generic[RowT]):
         if not complete and self._failure is not None:
             raise self._failure
         return complete
+
+    def wait_until_at(
+        self, position: Position, timeout_s: float | None = None
+    ) -> bool:
+        """Blocks until `rows` is at `position` or a later one, so that what was
+        read or written there is in it; needs `start`.
+
+        False if time runs out or it is closed; raises what has ended it.
+        """
+        reached = self.rows.wait_until_at(position, timeout_s)
+        if not reached and self._failure is not None:
+            raise self._failure
+        return reached
 
     def disconnect(self) -> None:
         """Cuts the present connection, as a network would; it resumes."""

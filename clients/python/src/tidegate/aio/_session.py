@@ -14,12 +14,12 @@ from typing import Any, Self, overload
 import grpc.aio
 from google.protobuf.message import Message
 
-from tidegate._events import KeyLike, RowT
+from tidegate._events import KeyLike, Position, RowT
 from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._session_core import EmitWatch, SessionCore, WatchCore
 from tidegate._subscription_core import subject_of
-from tidegate.aio._stream import Pause, ResponseReader
-from tidegate.errors import Error, LimitExceeded, RpcError
+from tidegate.aio._stream import Pause, ResponseReader, until_at
+from tidegate.errors import Closed, Error, LimitExceeded, RpcError
 from tidegate.settings import Backoff, Limits
 from tidegate.view import View
 from tidegate.watch import SessionEvent, Watch, event_of
@@ -150,6 +150,17 @@ class Session:
             self._changed.set()
             return False
         return True
+
+    async def wait_until_at(
+        self, watch: Watch[Any], position: Position
+    ) -> None:
+        """Until the watch's `rows` are at `position` or a later one, so that
+        what was read or written there is in them; needs a task that iterates.
+
+        Closed if the watch or the session ends before.
+        """
+        if not await until_at(watch.rows, position):
+            raise Closed(f"watch {watch.number} has ended", view=watch.view)
 
     def disconnect(self) -> None:
         """Cuts the present connection, as a network would; it resumes."""

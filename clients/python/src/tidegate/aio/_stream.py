@@ -7,8 +7,10 @@ from typing import Any
 
 import grpc.aio
 
+from tidegate._events import Position
 from tidegate._rpc import ended_error, to_error
 from tidegate.errors import Code, RpcError, rpc_error
+from tidegate.mirror import Mirror, MirrorState
 
 
 class ResponseReader:
@@ -54,6 +56,18 @@ class ResponseReader:
             await asyncio.wait({reading})
             if not reading.cancelled():
                 reading.exception()  # so that it counts as seen
+
+
+async def until_at(mirror: Mirror[Any], position: Position) -> bool:
+    """False if the mirror has ended without."""
+    moved = asyncio.Event()
+    with mirror.on_move(moved.set):
+        while not mirror.reached(position):
+            if mirror.state is MirrorState.ENDED:
+                return False
+            await moved.wait()
+            moved.clear()
+    return True
 
 
 class Pause:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, Self
 
-from tidegate._events import Event, RowT
+from tidegate._events import Event, Position, RowT
 from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._subscription_core import Emit, SubscriptionCore
-from tidegate.aio._stream import Pause, ResponseReader
+from tidegate.aio._stream import Pause, ResponseReader, until_at
 from tidegate.errors import Closed, Error, RpcError
 from tidegate.mirror import Mirror
 from tidegate.v1 import view_service_pb2 as pb
@@ -126,6 +126,16 @@ class Subscription(Generic[RowT]):
             raise self._failure
         if self._core is None or not self._core.mirror.complete:
             raise Closed("the subscription has been closed")
+
+    async def wait_until_at(self, position: Position) -> None:
+        """Until `rows` is at `position` or a later one, so that what was read
+        or written there is in it; needs `start`, or a task that iterates.
+
+        Raises what has ended it meanwhile.
+        """
+        await self.wait_complete()
+        if not await until_at(self.rows, position):
+            raise self._failure or Closed("the subscription has been closed")
 
     def disconnect(self) -> None:
         """Cuts the present connection, as a network would; it resumes."""
