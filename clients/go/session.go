@@ -36,8 +36,8 @@ const (
 	// keys removed, nothing is told any more: forget their rows now.
 	KeysApplied
 	// WatchFailed: Err; the server refused the watch for good, its mirror is
-	// full (a [*LimitError]), or its view has another key (a
-	// [*ViewChangedError]). Its last event.
+	// full (a [*LimitError]), or its view has been built anew with another key
+	// (a [*ViewChangedError]) or is there no more. Its last event.
 	WatchFailed
 	// SessionDrain: the server goes away; RetryAfter.
 	SessionDrain
@@ -237,16 +237,16 @@ func (s *Session) receive() {
 }
 
 // check the keys of the views that a message was of. A watch whose view has
-// another ends; other errors are of the connection.
+// another, or is none any more, ends; other errors are of the connection.
 func (s *Session) check() error {
 	for id, watch := range s.told() {
 		err := watch.check(s.streamCtx)
-		var changed *ViewChangedError
-		if !errors.As(err, &changed) {
-			if err != nil {
-				return err
-			}
+		if err == nil {
 			continue
+		}
+		var changed *ViewChangedError
+		if !errors.As(err, &changed) && !isPermanent(err) {
+			return err
 		}
 		// Its events were read by the key that was.
 		s.ready = slices.DeleteFunc(s.ready, func(e SessionEvent) bool {

@@ -302,38 +302,45 @@ func TestAFullMirrorEndsItsWatchOnly(t *testing.T) {
 	wantHeld(t, one.Mirror(), tidegate.Ended, "")
 }
 
-func TestAnotherKeyEndsItsWatchOnly(t *testing.T) {
-	var s script
-	reset := &pb.SubscribeResponse{Reset_: &pb.Reset{
-		Cause: pb.Reset_VIEW_REBUILT,
-	}}
-	server := (&Server{Views: anotherKey(), Sessions: []func(Session) error{
-		func(stream Session) error {
-			s.read(stream, 2)
-			sendAll(stream, Update(1, End(5), 0), Update(2, End(5), 0),
-				Update(1, reset, 0))
-			s.read(stream, 1)
-			sendAll(stream, Update(2, Delta(5, 6), 0))
-			return Over()
-		},
-	}}).Start(t)
-	view, session := newSession(t, server)
-	one := watchIn(t, session, view)
-	two := watchIn(t, session, view)
-	var told []string
-	for e, err := range session.Events() {
-		if err != nil {
-			break
-		}
-		told = append(told, sessionText(e, one, two))
-		var changed *tidegate.ViewChangedError
-		if e.Kind == tidegate.WatchFailed && !errors.As(e.Err, &changed) {
-			t.Errorf("error %v", e.Err)
-		}
+func TestAViewThatIsAnotherEndsItsWatchOnly(t *testing.T) {
+	reset := &pb.Reset{Cause: pb.Reset_VIEW_REBUILT}
+	failures := map[string]codes.Code{
+		"driver_totals": codes.Unknown, "gone": codes.NotFound,
 	}
-	wantStrings(t, "told", told, "1 connected", "1 snapshot_end",
-		"2 connected", "2 snapshot_end", "1 failed Unknown", "2 changes")
-	wantStrings(t, "asked", s.got(), "watch 1  ", "watch 2  ", "unwatch 1")
+	for name, failure := range failures {
+		var s script
+		server := (&Server{Views: anotherKey(), Sessions: []func(Session) error{
+			func(stream Session) error {
+				s.read(stream, 2)
+				sendAll(stream, Update(1, End(5), 0), Update(2, End(5), 0),
+					Update(1, &pb.SubscribeResponse{Reset_: reset}, 0))
+				s.read(stream, 1)
+				sendAll(stream, Update(2, Delta(5, 6), 0))
+				return Over()
+			},
+		}}).Start(t)
+		view, session := newSession(t, server)
+		named, err := tidegate.NewView[row, key](view.Client(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, two := watchIn(t, session, named), watchIn(t, session, view)
+		var told []string
+		for e, err := range session.Events() {
+			if err != nil {
+				break
+			}
+			told = append(told, sessionText(e, one, two))
+			var changed *tidegate.ViewChangedError
+			if e.Kind == tidegate.WatchFailed &&
+				errors.As(e.Err, &changed) != (failure == codes.Unknown) {
+				t.Errorf("error %v", e.Err)
+			}
+		}
+		wantStrings(t, "told", told, "1 connected", "1 snapshot_end",
+			"2 connected", "2 snapshot_end", "1 failed "+failure.String(), "2 changes")
+		wantStrings(t, "asked", s.got(), "watch 1  ", "watch 2  ", "unwatch 1")
+	}
 }
 
 func malformedKey() *pb.Change {

@@ -53,9 +53,12 @@ def client_of(
     )
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def runner() -> Iterator[None]:
     """One event loop for all: gRPC's poller does not like to change it."""
+    if _RUNNER:
+        yield
+        return
     with asyncio.Runner() as made:
         _RUNNER.append(made)
         yield
@@ -315,32 +318,6 @@ def test_what_was_read_elsewhere_is_waited_for() -> None:
     run(ScriptedServer(script), test)
 
 
-def test_of_a_sessions_watch_too() -> None:
-    def script(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        next(requests)
-        yield update(1, end(5))
-        yield update(1, delta(5, 6, upsert("b")))
-        hold(context)
-
-    async def test(client: Client) -> None:
-        async with client.session() as session:
-            watch = await session.add_watch(TALLY)
-            waits = asyncio.ensure_future(
-                session.wait_until_at(watch, tidegate.Position(b"i", {0: 6}))
-            )
-            await until(session, Changes)
-            await waits
-            assert counts(watch.rows) == {"b": 1}
-            never = asyncio.ensure_future(
-                session.wait_until_at(watch, tidegate.Position(b"i", {0: 7}))
-            )
-            watch.unwatch()
-            with pytest.raises(tidegate.Closed):
-                await never
-
-    run(ScriptedServer(script), test)
-
-
 def test_what_ends_the_mirror_is_told() -> None:
     async def test(client: Client) -> None:
         async with client.subscribe(TALLY) as subscription:
@@ -473,28 +450,6 @@ def test_a_gap_in_a_session_is_raised() -> None:
                 await until(session, Changes)
 
     run(ScriptedServer(script), test)
-
-
-def test_a_mirror_that_is_full_ends_its_watch_alone() -> None:
-    def script(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        for _ in range(2):
-            next(requests)
-        yield update(1, end(5, upsert("a"), upsert("b")))
-        assert next(requests).unwatch == 1
-        yield update(2, end(5, upsert("a")))
-        hold(context)
-
-    async def test(client: Client) -> None:
-        async with client.session() as session:
-            full = await session.add_watch(TALLY)
-            other = await session.add_watch(TALLY)
-            failed = await until(session, WatchFailed)
-            assert failed.watch is full
-            assert isinstance(failed.event.error, tidegate.LimitExceeded)
-            assert (await until(session, SnapshotEnd)).watch is other
-            assert counts(other.rows) == {"a": 1}
-
-    run(ScriptedServer(script), test, limits=Limits(max_mirror_rows=1))
 
 
 def test_unary_calls() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+import tally
 from scripted import ScriptedServer, hold
 from tally import TALLY, counts, delta, end, upsert
 from test_session_core import asked
@@ -226,6 +227,33 @@ def test_a_mirror_that_is_full_ends_its_watch_alone() -> None:
         assert told[:2] == [(full, Connected), (full, WatchFailed)]
         assert full.rows.state is tidegate.MirrorState.ENDED
         assert counts(other.rows) == {"a": 1}
+
+
+def test_a_view_that_is_gone_ends_its_watch_alone() -> None:
+    def script(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        for _ in range(2):
+            next(requests)
+        yield update(1, end(5))
+        yield update(1, tally.reset(pb.Reset.VIEW_REBUILT))
+        assert next(requests).unwatch == 1
+        yield update(2, end(5))
+        hold(context)
+
+    with (
+        ScriptedServer(script) as server,
+        client_of(server) as client,
+        client.session() as session,
+    ):
+        gone, other = session.add_watch(TALLY), session.add_watch(TALLY)
+        server.answers.clear()
+        told = []
+        for event in session:
+            told.append((event.watch, type(event.event)))
+            if isinstance(event.event, WatchFailed):
+                assert isinstance(event.event.error, tidegate.NotFound)
+            if told[-1] == (other, SnapshotEnd):
+                break
+        assert (gone, WatchFailed) in told
 
 
 def test_the_session_is_refused_for_good() -> None:

@@ -337,6 +337,21 @@ def test_a_watch_whose_view_has_another_key_ends() -> None:
     assert world.open() == ["watch 1 b token="]
 
 
+def test_a_view_that_is_gone_ends_its_watch_alone() -> None:
+    world = World()
+    first, second = world.watch("a"), world.watch("b")
+    world.open()
+    world.send(1, end(5, upsert("a")))
+    world.send(2, end(5, upsert("b")))
+    assert world.send(1, tally.reset(pb.Reset.VIEW_REBUILT)) == []
+    world.core.not_checked(rpc_error(Code.NOT_FOUND, "no view"))
+    assert world.told() == ["1 WatchFailed"]
+    assert world.written() == ["unwatch 1"]
+    assert world.send(2, delta(5, 6)) == ["2 Changes"]
+    assert first.mirror.state is tidegate.MirrorState.ENDED
+    assert second.mirror.state is tidegate.MirrorState.LIVE
+
+
 def test_limits_have_names() -> None:
     world = World(max_watches_per_session=1, max_pending_key_requests=1)
     watch = world.watch("a")

@@ -35,6 +35,11 @@ from tidegate.v1 import view_service_pb2 as pb
 from tidegate.view import View
 
 
+def passes(error: Error) -> bool:
+    """Another attempt may end otherwise."""
+    return isinstance(error, RpcError) and not error.permanent
+
+
 class WatchCore(Generic[RowT]):
     """One watch and its place in the present stream."""
 
@@ -270,12 +275,19 @@ class SessionCore:
             watch.removed = False
             self._tell(watch, WatchFailed(error=error))
 
-    def not_checked(self, error: RpcError) -> None:
-        """The shell has cut the stream; on another one these start anew."""
+    def not_checked(self, error: Error) -> None:
+        """An error for good is the watch's own, whose view cannot be used.
+
+        Else the stream is cut; on another one the unchecked start anew.
+        """
+        if not passes(error):
+            self.give_up(self._unchecked[0], error)
+            return
         for watch in self._unchecked:
             self._withdraw(watch)
             watch.start_anew()
         self._unchecked.clear()
+        assert isinstance(error, RpcError)
         self.ended(error)
 
     def _withdraw(self, watch: WatchCore[Any]) -> None:

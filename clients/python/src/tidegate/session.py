@@ -13,9 +13,9 @@ from google.protobuf.message import Message
 from tidegate._events import KeyLike, RowT
 from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
 from tidegate._rpc import ended_error, to_error
-from tidegate._session_core import EmitWatch, SessionCore, WatchCore
+from tidegate._session_core import EmitWatch, SessionCore, WatchCore, passes
 from tidegate._subscription_core import subject_of
-from tidegate.errors import Error, LimitExceeded, RpcError
+from tidegate.errors import Closed, Error, LimitExceeded
 from tidegate.settings import Backoff, Limits
 from tidegate.v1 import view_service_pb2 as pb
 from tidegate.view import View
@@ -237,10 +237,14 @@ class Session:
     def _check(self, view: str) -> None:
         try:
             now = self._view_now(view)
-        except RpcError as error:
-            self._cut()
-            with self._lock:
+        except Closed:
+            raise
+        except Error as error:
+            if passes(error):
+                self._cut()
+            with self._changed:
                 self._core.not_checked(error)
+                self._changed.notify_all()
         else:
             with self._changed:
                 self._core.checked(now)

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from tidegate._events import KeyLike, Position, RowT
 from tidegate._lifecycle import Check, Leave, Open, Read, Stop, Wait
-from tidegate._session_core import EmitWatch, SessionCore, WatchCore
+from tidegate._session_core import EmitWatch, SessionCore, WatchCore, passes
 from tidegate._subscription_core import subject_of
 from tidegate.aio._stream import Pause, ResponseReader, until_at
 from tidegate.errors import Closed, Error, LimitExceeded, RpcError
@@ -241,9 +241,13 @@ class Session:
     async def _check(self, view: str) -> None:
         try:
             now = await self._view_now(view)
-        except RpcError as error:
-            await self._leave()
+        except Closed:
+            raise
+        except Error as error:
+            if passes(error):
+                await self._leave()
             self._core.not_checked(error)
+            self._changed.set()
         else:
             self._core.checked(now)
             self._changed.set()
