@@ -7,10 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
 extern "C" {
 struct rd_kafka_s;
+struct rd_kafka_conf_s;
 }
 
 namespace tidegate {
@@ -23,6 +25,10 @@ using BareSettings = std::vector<std::pair<const char*, std::string>>;
 
 absl::StatusOr<BareHandle> MakeBareConsumer(const BareSettings& settings);
 absl::StatusOr<BareHandle> MakeBareProducer(const BareSettings& settings);
+// `add_callbacks` sets what settings cannot say.
+absl::StatusOr<BareHandle> MakeBareProducer(
+    const BareSettings& settings,
+    absl::FunctionRef<void(rd_kafka_conf_s*)> add_callbacks);
 
 }  // namespace tidegate
 

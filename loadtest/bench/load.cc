@@ -66,6 +66,13 @@ absl::Status CreateBenchTopic(const std::string& bootstrap_servers,
   return status;
 }
 
+BareSettings BulkProducerSettings(const std::string& bootstrap_servers) {
+  return {{"bootstrap.servers", bootstrap_servers},
+          {"acks", "1"},
+          {"linger.ms", "20"},
+          {"queue.buffering.max.messages", "1000000"}};
+}
+
 absl::Status ProduceRecord(rd_kafka_s* handle, const std::string& topic,
                            int partition, const std::string& key,
                            const std::string& value) {
@@ -91,12 +98,9 @@ absl::Status FlushRecords(rd_kafka_s* handle) {
 absl::Status ProduceOrders(
     const OrderLoad& load,
     const std::function<void(int64_t, int64_t)>& before) {
-  ASSIGN_OR_RETURN(
-      const BareHandle handle,
-      MakeBareProducer({{"bootstrap.servers", load.bootstrap_servers},
-                        {"acks", "1"},
-                        {"linger.ms", load.rate > 0 ? "1" : "20"},
-                        {"queue.buffering.max.messages", "1000000"}}));
+  BareSettings settings = BulkProducerSettings(load.bootstrap_servers);
+  if (load.rate > 0) settings.emplace_back("linger.ms", "1");
+  ASSIGN_OR_RETURN(const BareHandle handle, MakeBareProducer(settings));
   using SteadyClock = std::chrono::steady_clock;
   const auto start = SteadyClock::now();
   std::string key;

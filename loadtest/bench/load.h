@@ -15,6 +15,10 @@ namespace tidegate {
 absl::Status CreateBenchTopic(const std::string& bootstrap_servers,
                               const std::string& topic, int partitions);
 
+// Of a producer that is in no hurry: batches fill for 20 ms, up to librdkafka's
+// default of 1 MB or 10,000 records, and only the leader acknowledges them.
+BareSettings BulkProducerSettings(const std::string& bootstrap_servers);
+
 // Hands one record over, waiting while librdkafka's queue is full; an empty key
 // is sent as such.
 absl::Status ProduceRecord(rd_kafka_s* handle, const std::string& topic,

@@ -8,21 +8,21 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "cmd/tidegate/formats/cpu_time.h"
 #include "cmd/tidegate/formats/format_events.h"
+#include "cmd/tidegate/formats/format_report.h"
+#include "cmd/tidegate/formats/format_views.h"
 #include "cmd/tidegate/formats/wire_bytes.h"
 #include "ingest/decode/decoder.h"
 #include "views/fold/view_fold.h"
 #include "views/pipeline/catalog.h"
-#include "views/sql/compile.h"
 
 namespace tidegate {
 namespace {
@@ -32,22 +32,16 @@ constexpr int64_t kPoolEvents = 100'000;
 // Between drains of the fold, as a busy loop's commits would have them.
 constexpr int64_t kEventsPerDrain = 10'000;
 
-double ThreadCpuSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) +
-         static_cast<double>(now.tv_nsec) / 1e9;
-}
-
 // Microseconds of CPU a call of `one`, called with 0 … events-1.
 template <typename One>
 absl::StatusOr<double> MicrosPerEvent(int64_t events, One one) {
-  const double start = ThreadCpuSeconds();
+  const double start = CpuSeconds(CLOCK_THREAD_CPUTIME_ID);
   for (int64_t i = 0; i < events; ++i) {
     absl::Status status = one(i);
     if (!status.ok()) return status;
   }
-  return (ThreadCpuSeconds() - start) * 1e6 / static_cast<double>(events);
+  return (CpuSeconds(CLOCK_THREAD_CPUTIME_ID) - start) * 1e6 /
+         static_cast<double>(events);
 }
 
 class SchemaFolder {
@@ -74,24 +68,11 @@ class SchemaFolder {
 // One format: its records, its decoder, and a view over them.
 class Side {
  public:
+  // `pool` must outlive it.
   static absl::StatusOr<std::unique_ptr<Side>> Create(
-      BenchFormat format, int64_t drivers, const std::string& schemas) {
-    auto side = std::unique_ptr<Side>(new Side(format, drivers));
-    const std::string sql = absl::StrCat(
-        "CREATE SOURCE orders (order_id BIGINT, driver_id BIGINT, region "
-        "VARCHAR, amount DOUBLE PRECISION, ts TIMESTAMPTZ, WATERMARK FOR ts AS "
-        "ts - INTERVAL '2' SECOND) WITH (topic = 'orders') FORMAT PLAIN "
-        "ENCODE ",
-        EncodeClause(format),
-        "; CREATE MATERIALIZED VIEW driver_totals AS SELECT driver_id, "
-        "count(*) AS orders, sum(amount) AS total, last_value(region ORDER BY "
-        "ts) AS region FROM orders GROUP BY driver_id;");
-    CompileResult compiled = CompileViews(sql);
-    if (!compiled.ok()) {
-      return absl::InternalError(
-          FormatDiagnostics("bench.sql", sql, compiled.diagnostics));
-    }
-    side->plans_ = std::move(compiled.plans);
+      BenchFormat format, const FormatPool* pool, const std::string& schemas) {
+    auto side = std::unique_ptr<Side>(new Side(format, pool));
+    ASSIGN_OR_RETURN(side->plans_, CompileFormatViews(EncodeClause(format)));
     side->catalog_ = MakeCatalog(side->plans_, "default", nullptr);
     const SourcePlan& source = side->plans_.sources[0];
     const ViewPlan& view = side->plans_.views[0];
@@ -107,7 +88,7 @@ class Side {
   }
 
   BenchFormat format() const { return format_; }
-  const std::vector<std::string>& keys() const { return keys_; }
+  const std::vector<std::string>& keys() const { return pool_.keys; }
   const std::vector<std::string>& values() const { return values_; }
   double value_bytes() const {
     int64_t bytes = 0;
@@ -120,7 +101,7 @@ class Side {
   absl::StatusOr<double> Encode(int64_t events) {
     std::string out;
     return MicrosPerEvent(events, [&](int64_t i) {
-      EncodeFormatEvent(format_, events_[i % kPoolEvents], &out);
+      EncodeFormatEvent(format_, pool_.events[i % kPoolEvents], &out);
       return out.empty() ? absl::InternalError("nothing encoded")
                          : absl::OkStatus();
     });
@@ -146,11 +127,10 @@ class Side {
   }
 
  private:
-  Side(BenchFormat format, int64_t drivers) : format_(format) {
-    for (int64_t i = 0; i < kPoolEvents; ++i) {
-      events_.push_back(MakeFormatEvent(i, drivers));
-      keys_.push_back(absl::StrCat(events_.back().driver_id));
-      EncodeFormatEvent(format, events_.back(), &values_.emplace_back());
+  Side(BenchFormat format, const FormatPool* pool)
+      : format_(format), pool_(*pool) {
+    for (const FormatEvent& event : pool_.events) {
+      EncodeFormatEvent(format, event, &values_.emplace_back());
     }
   }
 
@@ -159,8 +139,7 @@ class Side {
   }
 
   const BenchFormat format_;
-  std::vector<FormatEvent> events_;
-  std::vector<std::string> keys_;
+  const FormatPool& pool_;
   std::vector<std::string> values_;
   PlanSet plans_;
   Catalog catalog_;
@@ -169,11 +148,7 @@ class Side {
   std::unique_ptr<ViewFold> fold_;
 };
 
-// Measure by measure, what each format has.
-using Samples =
-    std::map<std::string, std::map<BenchFormat, std::vector<double>>>;
-
-absl::Status Measure(Side* side, int64_t events, Samples* samples) {
+absl::Status Measure(Side* side, int64_t events, FormatSamples* samples) {
   const auto add = [&](const char* measure, double value) {
     (*samples)[measure][side->format()].push_back(value);
   };
@@ -189,7 +164,7 @@ absl::Status Measure(Side* side, int64_t events, Samples* samples) {
   return absl::OkStatus();
 }
 
-absl::Status MeasureBytes(const Side& side, Samples* samples) {
+absl::Status MeasureBytes(const Side& side, FormatSamples* samples) {
   (*samples)["bytes"][side.format()] = {side.value_bytes()};
   for (const char* codec : {"none", "lz4"}) {
     ASSIGN_OR_RETURN(const double bytes,
@@ -199,16 +174,14 @@ absl::Status MeasureBytes(const Side& side, Samples* samples) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<BenchEntry>> BenchFormats(
-    const BenchOptions& options) {
+absl::StatusOr<std::vector<BenchEntry>> BenchInMemory(
+    const BenchOptions& options, const FormatPool& pool) {
   const SchemaFolder schemas;
   std::vector<std::unique_ptr<Side>> sides;
-  Samples samples;
+  FormatSamples samples;
   for (const BenchFormat format : kBenchFormats) {
     ASSIGN_OR_RETURN(std::unique_ptr<Side> side,
-                     Side::Create(format, options.keys, schemas.path()));
+                     Side::Create(format, &pool, schemas.path()));
     RETURN_IF_ERROR(MeasureBytes(*side, &samples));
     sides.push_back(std::move(side));
   }
@@ -218,23 +191,15 @@ absl::StatusOr<std::vector<BenchEntry>> BenchFormats(
       RETURN_IF_ERROR(Measure(side.get(), options.events, &samples));
     }
   }
-  std::vector<BenchEntry> entries;
-  for (const BenchFormat format :
-       {BenchFormat::kAvro, BenchFormat::kProtobuf}) {
-    for (const char* measure : {"bytes", "wire.none", "wire.lz4", "encode",
-                                "decode", "decode+fold"}) {
-      auto& of = samples[measure];
-      const std::string name(measure);
-      const bool is_size = name == "bytes" || absl::StartsWith(name, "wire");
-      entries.push_back(
-          {.name = absl::StrCat("formats.", FormatName(format), ".", name),
-           .unit = is_size ? "bytes" : "us/event",
-           .against = "JSON",
-           .ours_samples = of[format],
-           .against_samples = of[BenchFormat::kJson]});
-    }
-  }
-  return entries;
+  return FormatEntries(samples, kMemoryMeasures);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<BenchEntry>> BenchFormats(
+    const BenchOptions& options) {
+  const FormatPool pool = MakeFormatPool(kPoolEvents, options.keys);
+  return BenchInMemory(options, pool);
 }
 
 }  // namespace tidegate

@@ -119,6 +119,15 @@ FormatEvent MakeFormatEvent(int64_t i, int64_t drivers) {
   return event;
 }
 
+FormatPool MakeFormatPool(int64_t events, int64_t drivers) {
+  FormatPool pool;
+  for (int64_t i = 0; i < events; ++i) {
+    pool.events.push_back(MakeFormatEvent(i, drivers));
+    pool.keys.push_back(absl::StrCat(pool.events.back().driver_id));
+  }
+  return pool;
+}
+
 void EncodeFormatEvent(BenchFormat format, const FormatEvent& event,
                        std::string* out) {
   out->clear();

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -28,6 +29,13 @@ struct FormatEvent {
 
 // Event number `i`, always the same, of one of `drivers` drivers.
 FormatEvent MakeFormatEvent(int64_t i, int64_t drivers);
+
+// Different events to be gone through again and again, and their records' keys.
+struct FormatPool {
+  std::vector<FormatEvent> events;
+  std::vector<std::string> keys;
+};
+FormatPool MakeFormatPool(int64_t events, int64_t drivers);
 
 // Into `out` (cleared first), without framing. A straight-line encoder of each:
 // what a producer needs at least.
