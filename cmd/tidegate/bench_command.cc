@@ -106,7 +106,7 @@ int RunBench(const Arguments& arguments) {
   const BenchOptions options = ToOptions(arguments);
   const std::string& what = arguments.words()[0];
   if (what == "open-store") return RunOpenStore(arguments.text("store"));
-  // It has a broker of its own.
+  // Without them it measures in memory.
   if (options.bootstrap_servers.empty() && what != "formats") {
     PrintError("--bootstrap-servers is missing");
     return kExitUsage;

@@ -370,9 +370,12 @@ constexpr char kBenchNotes[] =
     "second to its rows at a subscriber, beside that event consumed directly.\n"
     "nexmark: queries of Nexmark, each as catchup. With --generate-only, its\n"
     "events and views alone.\n"
-    "formats: the same orders as JSON, Avro and Protobuf: bytes a record, and "
-    "CPU\n"
-    "to encode, decode and fold. Needs no Kafka.\n"
+    "formats: the same orders as JSON, Avro and Protobuf. Without Kafka: bytes "
+    "a\n"
+    "record, and CPU in memory to encode, decode and fold. With\n"
+    "--bootstrap-servers: bytes sent to the broker, and CPU and events/s of\n"
+    "producing (encode, frame, librdkafka, LZ4) and consuming (the same "
+    "backwards).\n"
     "produce: no benchmark; fills --topic with catchup's orders.\n"
     "open-store: opens a store of no running server, and says how long it "
     "took.\n"
@@ -413,7 +416,7 @@ Command BenchCommand() {
       .flags =
           {{.name = "bootstrap-servers",
             .value_name = "HOST:PORT,...",
-            .help = "Kafka; all but formats and open-store need it"},
+            .help = "Kafka; all need it but open-store, and formats in memory"},
            {.name = "json",
             .value_name = "FILE",
             .help = "also write one JSON object a goal to FILE"},
@@ -421,7 +424,7 @@ Command BenchCommand() {
            BenchNumber("partitions", "of the topic", "4"),
            BenchNumber("events",
                        "catchup, nexmark, produce: in the topics; formats: of "
-                       "each measure",
+                       "each measure, in each topic",
                        "5000000"),
            BenchNumber("keys", "catchup, produce, formats: distinct", "100000"),
            BenchNumber("first-order", "produce: number of the first", "0"),

@@ -17,8 +17,8 @@ struct BenchOptions {
   std::string bootstrap_servers;
   int rounds = 5;
   int partitions = 4;
-  int64_t events = 5'000'000;  // catchup, nexmark, produce
-  // catchup, produce
+  int64_t events = 5'000'000;  // catchup, nexmark, produce, formats
+  // catchup, produce, formats
   int64_t keys = 100'000;
   // live
   int rate = 10'000;  // events a second

@@ -1,5 +1,5 @@
-// Everything but the bytes on the wire happens in memory, in one thread, whose
-// CPU is what is measured.
+// Without a broker everything but the bytes on the wire happens in memory, in
+// one thread, whose CPU is what is measured.
 #include "cmd/tidegate/formats/bench_formats.h"
 
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -15,12 +16,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "cmd/tidegate/formats/broker_round.h"
 #include "cmd/tidegate/formats/cpu_time.h"
 #include "cmd/tidegate/formats/format_events.h"
 #include "cmd/tidegate/formats/format_report.h"
 #include "cmd/tidegate/formats/format_views.h"
 #include "cmd/tidegate/formats/wire_bytes.h"
 #include "ingest/decode/decoder.h"
+#include "loadtest/bench/load.h"
 #include "views/fold/view_fold.h"
 #include "views/pipeline/catalog.h"
 
@@ -186,7 +189,7 @@ absl::StatusOr<std::vector<BenchEntry>> BenchInMemory(
     sides.push_back(std::move(side));
   }
   for (int round = 0; round < options.rounds; ++round) {
-    std::fprintf(stderr, "round %d\n", round + 1);
+    std::fprintf(stderr, "round %d, in memory\n", round + 1);
     for (const std::unique_ptr<Side>& side : sides) {
       RETURN_IF_ERROR(Measure(side.get(), options.events, &samples));
     }
@@ -194,12 +197,46 @@ absl::StatusOr<std::vector<BenchEntry>> BenchInMemory(
   return FormatEntries(samples, kMemoryMeasures);
 }
 
+absl::StatusOr<std::vector<BenchEntry>> BenchWithBroker(
+    const BenchOptions& options, const FormatPool& pool) {
+  FormatSamples samples;
+  for (int round = 0; round < options.rounds; ++round) {
+    std::fprintf(stderr, "round %d, with a broker\n", round + 1);
+    for (size_t turn = 0; turn < std::size(kBenchFormats); ++turn) {
+      // Another one begins each round.
+      const BenchFormat format =
+          kBenchFormats[(static_cast<size_t>(round) + turn) %
+                        std::size(kBenchFormats)];
+      const std::string name(FormatName(format));
+      const std::string topic =
+          absl::StrCat("bench-formats-", getpid(), "-", name, "-", round);
+      RETURN_IF_ERROR(CreateBenchTopic(options.bootstrap_servers, topic,
+                                       options.partitions));
+      ASSIGN_OR_RETURN(const BrokerRound result,
+                       RunBrokerRound(options, pool, format, topic));
+      samples["broker.bytes"][format].push_back(result.bytes);
+      samples["produce.cpu"][format].push_back(result.produce.cpu_us);
+      samples["produce.rate"][format].push_back(result.produce.rate);
+      samples["consume.cpu"][format].push_back(result.consume.cpu_us);
+      samples["consume.rate"][format].push_back(result.consume.rate);
+      std::fprintf(stderr,
+                   "  %s: %.1f bytes, produce %.3f us %.0f events/s, consume "
+                   "%.3f us %.0f events/s\n",
+                   name.c_str(), result.bytes, result.produce.cpu_us,
+                   result.produce.rate, result.consume.cpu_us,
+                   result.consume.rate);
+    }
+  }
+  return FormatEntries(samples, kBrokerMeasures);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<BenchEntry>> BenchFormats(
     const BenchOptions& options) {
   const FormatPool pool = MakeFormatPool(kPoolEvents, options.keys);
-  return BenchInMemory(options, pool);
+  return options.bootstrap_servers.empty() ? BenchInMemory(options, pool)
+                                           : BenchWithBroker(options, pool);
 }
 
 }  // namespace tidegate

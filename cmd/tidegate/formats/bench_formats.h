@@ -9,12 +9,17 @@
 
 namespace tidegate {
 
-// The same orders as JSON, Avro and Protobuf: bytes a record, alone and as
-// librdkafka sends them to a broker in the process (with keys and the batches'
-// headers, uncompressed and in LZ4), and CPU in memory, in one thread, to
-// encode, to decode into rows, and to fold these. Needs no broker. Entries:
-// formats.avro.MEASURE and formats.protobuf.MEASURE beside JSON, for bytes,
-// wire.none, wire.lz4 (bytes), encode, decode, decode+fold (microseconds).
+// The same orders as JSON, Avro and Protobuf. Entries: formats.avro.MEASURE and
+// formats.protobuf.MEASURE, each beside JSON.
+//
+// Without a broker, kMemoryMeasures: bytes a record, alone and as librdkafka
+// sends them to a broker in the process (with keys and the batches' headers,
+// uncompressed and in LZ4), and CPU in memory, in one thread, to encode, to
+// decode into rows, and to fold these.
+//
+// With options.bootstrap_servers, kBrokerMeasures: bytes a record as sent to
+// the broker, and CPU of the process and events/s from the event to the
+// acknowledgement, and from the broker to the row (see broker_round.h).
 absl::StatusOr<std::vector<BenchEntry>> BenchFormats(
     const BenchOptions& options);
 

@@ -23,6 +23,13 @@ inline constexpr FormatMeasure kMemoryMeasures[] = {
     {"encode", "us/event"}, {"decode", "us/event"}, {"decode+fold", "us/event"},
 };
 
+// With a broker.
+inline constexpr FormatMeasure kBrokerMeasures[] = {
+    {"broker.bytes", "bytes"},    {"produce.cpu", "us/event"},
+    {"produce.rate", "events/s"}, {"consume.cpu", "us/event"},
+    {"consume.rate", "events/s"},
+};
+
 // By the measure's name: what each format has, round by round.
 using FormatSamples =
     std::map<std::string, std::map<BenchFormat, std::vector<double>>>;
