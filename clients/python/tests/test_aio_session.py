@@ -10,7 +10,7 @@ import tally
 from scripted import ScriptedServer, hold
 from tally import TALLY, counts, delta, end, upsert
 from test_aio import run, runner, until
-from test_session import update
+from test_session import described_but, update
 
 import tidegate
 from tidegate import Changes, Limits, SnapshotEnd, WatchFailed
@@ -84,7 +84,7 @@ def test_a_view_that_is_gone_ends_its_watch_alone() -> None:
         async with client.session() as session:
             gone = await session.add_watch(TALLY)
             other = await session.add_watch(TALLY)
-            server.answers.clear()
+            server.answers["DescribeView"] = described_but(2)
             failed = await until(session, WatchFailed)
             assert failed.watch is gone
             assert isinstance(failed.event.error, tidegate.NotFound)

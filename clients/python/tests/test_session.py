@@ -1,7 +1,7 @@
 """A session over gRPC, sync, against a scripted server."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -229,6 +229,18 @@ def test_a_mirror_that_is_full_ends_its_watch_alone() -> None:
         assert counts(other.rows) == {"a": 1}
 
 
+def described_but(missing: int) -> Callable[[Any], Any]:
+    """Answers to DescribeView; the call of that number, from 1, finds none."""
+    calls = iter(range(1, 100))
+
+    def answer(request: Any) -> Any:
+        if next(calls) == missing:
+            raise KeyError(request.view)
+        return tally.description(request.view)
+
+    return answer
+
+
 def test_a_view_that_is_gone_ends_its_watch_alone() -> None:
     def script(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         for _ in range(2):
@@ -245,7 +257,7 @@ def test_a_view_that_is_gone_ends_its_watch_alone() -> None:
         client.session() as session,
     ):
         gone, other = session.add_watch(TALLY), session.add_watch(TALLY)
-        server.answers.clear()
+        server.answers["DescribeView"] = described_but(2)
         told = []
         for event in session:
             told.append((event.watch, type(event.event)))

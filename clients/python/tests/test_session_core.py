@@ -52,7 +52,9 @@ class World:
 
     def watch(self, *keys: str, keyed: bool = True) -> WatchCore[Any]:
         subject = Subject(view="tally", keys=tuple(map(key, keys)))
-        return self.core.add_watch(subject, tally.TALLY, keyed, b"")
+        return self.core.add_watch(
+            subject, tally.TALLY, keyed, b"", fresh=True
+        )
 
     def change(
         self, watch: WatchCore[Any], add: str = "", remove: str = ""

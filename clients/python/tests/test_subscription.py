@@ -366,4 +366,23 @@ def test_by_name_the_types_are_asked_for_once() -> None:
             with client.subscribe("tally").start() as subscription:
                 subscription.wait_complete(30)
                 assert tidegate.to_dict(subscription.rows["a"])["n"] == 7
-        assert [call.view for call in server.calls] == ["tally"]
+        # And whether they are still right, when they are used again.
+        assert [call.view for call in server.calls] == ["tally"] * 2
+
+
+def test_types_that_were_asked_for_before_a_rebuild() -> None:
+    """Nobody watched when the view was built anew with another key."""
+    with (
+        ScriptedServer(*[say_and_hold(end(5))] * 3) as server,
+        client_of(server) as client,
+    ):
+        with client.subscribe("tally").start() as subscription:
+            subscription.wait_complete(30)
+        server.answers["DescribeView"] = lambda _: tally.description(
+            "tally", tally.RETYPED
+        )
+        with client.subscribe("tally").start() as subscription:
+            with pytest.raises(tidegate.ViewChanged):
+                subscription.wait_complete(30)
+        with client.subscribe("tally").start() as subscription:
+            assert subscription.wait_complete(30), "by the new types"

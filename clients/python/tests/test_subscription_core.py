@@ -28,7 +28,9 @@ def make_core(
 ) -> SubscriptionCore[Any]:
     subject = Subject(view="tally", where="n > 0", min_interval_s=1.5)
     retries = Retries(Backoff(seed=1, **backoff))
-    return SubscriptionCore(subject, tally.TALLY, b"", retries, limits)
+    return SubscriptionCore(
+        subject, tally.TALLY, b"", retries, limits, fresh=True
+    )
 
 
 def events(core: SubscriptionCore[Any]) -> list[Any]:
@@ -230,6 +232,17 @@ def test_a_view_that_may_have_another_key_is_checked() -> None:
     for _ in range(2):
         with pytest.raises(tidegate.ViewChanged, match="another key"):
             core.step()
+
+
+def test_types_of_another_time_are_checked_at_first() -> None:
+    subject = Subject(view="tally")
+    retries = Retries(Backoff(seed=1))
+    core = SubscriptionCore(subject, tally.TALLY, b"", retries, _LIMITS)
+    open_(core)
+    core.received(end(5, upsert("a")))
+    assert core.step() == Check("tally")
+    core.checked(tally.TALLY)
+    assert len(events(core)) == 3
 
 
 def test_a_check_that_fails_is_a_cut() -> None:

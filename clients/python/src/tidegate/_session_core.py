@@ -66,7 +66,7 @@ class WatchCore(Generic[RowT]):
         self.open_at: float | None = None  # refused: ask again then
         self.removed = False
         self.handle: Any = None  # what the application has of it
-        self.known = False  # its key, since the first response
+        self.fresh = False  # the server has told its key just now
         self._max_pending_bytes = limits.max_pending_bytes
         self.cursor = StreamCursor(view, token, self._max_pending_bytes)
 
@@ -138,8 +138,15 @@ class SessionCore:
     # What the application asks for.
 
     def add_watch(
-        self, subject: Subject, view: View[RowT], keyed: bool, token: bytes
+        self,
+        subject: Subject,
+        view: View[RowT],
+        keyed: bool,
+        token: bytes,
+        *,
+        fresh: bool = False,
     ) -> WatchCore[RowT]:
+        """`fresh`: the server has told just now what the view's key is."""
         if len(self._watches) >= self._limits.max_watches_per_session:
             raise LimitExceeded(
                 "a session has at most max_watches_per_session watches,"
@@ -156,6 +163,7 @@ class SessionCore:
             self._last_watch, subject, view, keyed, token, backoff,
             self._limits,
         )  # fmt: skip
+        watch.fresh = fresh
         self._watches[watch.number] = watch
         if self._life.streaming:
             self._open(watch)
@@ -353,9 +361,9 @@ class SessionCore:
             for event in events:
                 self._tell(watch, event)
         watch.retries.answered()
-        if watch.known and any(map(may_have_another_key, events)):
+        if not watch.fresh and any(map(may_have_another_key, events)):
             self._unchecked.append(watch)
-        watch.known = True
+        watch.fresh = False
         if any(isinstance(event, SnapshotEnd) for event in events):
             # The snapshot is of the keys that they all come to.
             for number in watch.keys.snapshot_ended():

@@ -101,12 +101,15 @@ class SubscriptionCore(Generic[RowT]):
         token: bytes,
         retries: Retries,
         limits: Limits,
+        *,
+        fresh: bool = False,
     ) -> None:
+        """`fresh`: the server has told just now what the view's key is."""
         self._subject = subject
         self._view = view
         self._max_pending_bytes = limits.max_pending_bytes
         self._cursor = StreamCursor(view, token, self._max_pending_bytes)
-        self._known = False  # the key, since the first response
+        self._fresh = fresh
         self._unchecked = False
         self._life = Lifecycle(retries)
         self._events: deque[Event[RowT]] = deque()
@@ -149,8 +152,10 @@ class SubscriptionCore(Generic[RowT]):
             error.view = self._subject.view
             self._life.fail(error)
         self._events.extend(events)
-        self._unchecked = self._known and any(map(may_have_another_key, events))
-        self._known = True
+        self._unchecked = not self._fresh and any(
+            map(may_have_another_key, events)
+        )
+        self._fresh = False
         for event in events:
             if isinstance(event, Drain) and self._life.streaming:
                 self._life.drained(event.retry_after_s)

@@ -85,8 +85,10 @@ class Client:
     A view is given by its name, or, for rows of generated classes, as
     `View("driver_totals", DriverTotalsRow, DriverTotalsKey)`. By name, rows are
     of classes made from what the server says of the view, which it is asked
-    once. A key is a value (a tuple if there are several key columns), a
-    dictionary by column, or a <View>Key.
+    once; by a stream also whether the key of older types is still the same.
+
+    A key is a value (a tuple if there are several key columns), a dictionary by
+    column, or a <View>Key.
     """
 
     def __init__(
@@ -287,7 +289,7 @@ class Client:
         batch per interval. `progress_interval_s`: how often to hear of progress
         when nothing changes; 0 leaves it to the server.
         """
-        resolved = self._resolve(view)
+        resolved, fresh = self._resolve_stream(view)
         subject = subject_of(
             resolved,
             keys=keys,
@@ -298,14 +300,14 @@ class Client:
         )
         core = SubscriptionCore(
             subject, resolved, resume_token, Retries(self._backoff),
-            self._limits,
+            self._limits, fresh=fresh,
         )  # fmt: skip
         return Subscription(self._subscribe, core, self._view_now)
 
     def session(self) -> Session:
         """Many watches, of one or several views, on one stream."""
         return Session(
-            self._open_session, self._resolve, self._view_now,
+            self._open_session, self._resolve_stream, self._view_now,
             self._backoff, self._limits,
         )  # fmt: skip
 
@@ -341,6 +343,11 @@ class Client:
         known = self._known.get(view) or self.describe(view).view
         assert known is not None
         return known
+
+    def _resolve_stream(self, view: str | View[Any]) -> tuple[View[Any], bool]:
+        """And whether the server has told of it just now."""
+        fresh = isinstance(view, str) and self._known.get(view) is None
+        return self._resolve(view), fresh
 
     def _pause(self, seconds: float, view: str | None) -> None:
         if self._closed.wait(seconds):

@@ -37,7 +37,7 @@ class Session:
     def __init__(
         self,
         open_stream: Callable[[Iterator[pb.SessionRequest]], Any],
-        resolve: Callable[[str | View[Any]], View[Any]],
+        resolve: Callable[[str | View[Any]], tuple[View[Any], bool]],
         view_now: Callable[[str], View[Any]],
         backoff: Backoff,
         limits: Limits,
@@ -101,7 +101,7 @@ class Session:
 
         `resume_token` goes with the keys applied when it came.
         """
-        resolved = self._resolve(view)
+        resolved, fresh = self._resolve(view)
         keyed = keys is not None
         subject = subject_of(
             resolved,
@@ -113,7 +113,9 @@ class Session:
             may_lack_keys=True,
         )
         with self._changed:
-            core = self._core.add_watch(subject, resolved, keyed, resume_token)
+            core = self._core.add_watch(
+                subject, resolved, keyed, resume_token, fresh=fresh
+            )
             core.handle = Watch(self, core)
             self._changed.notify_all()
         return core.handle

@@ -288,7 +288,7 @@ class Client:
         """
 
         async def prepare() -> tuple[SubscriptionCore[Any], OpenStream]:
-            resolved = await self._resolve(view)
+            resolved, fresh = await self._resolve_stream(view)
             subject = subject_of(
                 resolved,
                 keys=keys,
@@ -299,7 +299,7 @@ class Client:
             )
             core = SubscriptionCore(
                 subject, resolved, resume_token, Retries(self._backoff),
-                self._limits,
+                self._limits, fresh=fresh,
             )  # fmt: skip
             return core, lambda request: self._stub().Subscribe(request)
 
@@ -310,7 +310,7 @@ class Client:
 
         return Session(
             lambda: self._stub().Session(),
-            self._resolve,
+            self._resolve_stream,
             self._view_now,
             self._backoff,
             self._limits,
@@ -348,6 +348,13 @@ class Client:
         known = self._known.get(view) or (await self.describe(view)).view
         assert known is not None
         return known
+
+    async def _resolve_stream(
+        self, view: str | View[Any]
+    ) -> tuple[View[Any], bool]:
+        """And whether the server has told of it just now."""
+        fresh = isinstance(view, str) and self._known.get(view) is None
+        return await self._resolve(view), fresh
 
     async def _read(
         self, method: str, request: Message, view: str | None

@@ -41,7 +41,9 @@ class Session:
     def __init__(
         self,
         open_stream: Callable[[], Any],
-        resolve: Callable[[str | View[Any]], Awaitable[View[Any]]],
+        resolve: Callable[
+            [str | View[Any]], Awaitable[tuple[View[Any], bool]]
+        ],
         view_now: Callable[[str], Awaitable[View[Any]]],
         backoff: Backoff,
         limits: Limits,
@@ -103,7 +105,7 @@ class Session:
 
         `resume_token` goes with the keys applied when it came.
         """
-        resolved = await self._resolve(view)
+        resolved, fresh = await self._resolve(view)
         keyed = keys is not None
         subject = subject_of(
             resolved,
@@ -114,7 +116,9 @@ class Session:
             progress_interval_s=progress_interval_s,
             may_lack_keys=True,
         )
-        core = self._core.add_watch(subject, resolved, keyed, resume_token)
+        core = self._core.add_watch(
+            subject, resolved, keyed, resume_token, fresh=fresh
+        )
         core.handle = Watch(self, core)
         self._changed.set()
         return core.handle
