@@ -107,6 +107,13 @@ class DriverProcess:
     def exit_status(self) -> int | None:
         return self._process.returncode
 
+    @property
+    def last_words(self) -> str:
+        """Of a driver that is done: its last line, or what stderr has."""
+        if self.texts and not self.stderr:
+            return self.texts[-1].rstrip()
+        return self.stderr.rstrip()
+
     def tell(self, command: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")

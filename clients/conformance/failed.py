@@ -7,6 +7,7 @@ class Failed(AssertionError):
     """The client did what it must not, or did not what it must."""
 
     exit_status: int | None = None  # of the driver, if it had ended
+    reason = ""  # without what the driver had said
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,13 @@ class Play:
         spec: DriverSpec,
         in_session: bool,
         patience_s: float,
+        patience_when_up_s: float | None = None,
     ) -> None:
+        """`patience_when_up_s`: once the client's first call has come."""
         self.spec = spec
         self.in_session = in_session
-        self.patience_s = patience_s
+        self._patience_s = patience_s
+        self._patience_when_up_s = patience_when_up_s or patience_s
         self.ledgers: dict[int, Ledger] = {}
         # By the request's number: what it adds, what it removes.
         self.key_requests: dict[int, tuple[list[bytes], list[bytes]]] = {}
@@ -108,6 +111,10 @@ class Play:
 
     # Waiting.
 
+    @property
+    def patience_s(self) -> float:
+        return self._patience_when_up_s if self._streams else self._patience_s
+
     def wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
@@ -129,7 +136,8 @@ class Play:
         Asked whenever something has happened, and every `at_most` seconds.
         """
         assert self.driver is not None
-        deadline = time.monotonic() + self.patience_s
+        patience_s = self.patience_s
+        deadline = time.monotonic() + patience_s
         with self._changed:
             while True:
                 done = self.driver.done  # before the probe: it sees it all
@@ -138,10 +146,11 @@ class Play:
                 if self._arrivals and not streams:
                     raise Failed(f"came back instead of {what}")
                 if done:
-                    raise Failed(f"{what}: the driver has ended")
+                    last = self.driver.last_words
+                    raise Failed(f"{what}: the driver has ended: {last}")
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise Failed(f"waited {self.patience_s} s for {what}")
+                    raise Failed(f"waited {patience_s} s for {what}")
                 self._changed.wait(min(left, at_most or left))
 
     def shown(self, token: bytes) -> None:
@@ -307,10 +316,25 @@ class Play:
         """What the client must hold in the end."""
         self.expected[watch] = list(rows)
 
-    def reports(self) -> None:
-        """The server has broken a promise: the client says so, and ends."""
+    def reports(self, may_show: bool = False) -> None:
+        """The server has broken a promise: the client says so, and ends.
+
+        A client that shows the broken part too is not waited for any longer,
+        unless the part with the last token may be shown.
+        """
+        assert self.driver is not None
+        driver = self.driver
         self.outcome = Outcome("reported")
-        self.ends_itself()
+        sent = sum(len(ledger.told) for ledger in self.ledgers.values())
+
+        def shows_all() -> bool:
+            shown = ["marker" in x and bool(x.get("token")) for x in lines]
+            return not may_show and 0 < sent <= sum(shown)
+
+        lines = driver.lines
+        self.wait("the driver's end", lambda: driver.done or shows_all())
+        if shows_all():
+            raise Failed("showed what breaks a promise")
 
     def reports_or_shows(self, invariant: str, token: bytes) -> None:
         """Or it goes on, and the history checker finds it in the lines."""

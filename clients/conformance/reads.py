@@ -147,6 +147,13 @@ class Reads:
 
     def accept(self, token: str = "") -> Call:
         """Its next call, which is a right one."""
+        self._play.wait(
+            "a call",
+            lambda: self._play.has_arrived() or self._last_line(),
+            streams=True,
+        )
+        if not self._play.has_arrived():
+            raise Failed(f"said {self._last_line()} instead of a call")
         stream = self._play.next_stream()
         wanted = type(self._asked).FromString(self._asked.SerializeToString())
         if token:

@@ -88,9 +88,10 @@ def play_to(
     checker: Path,
     directory: Path,
     patience_s: float,
+    patience_when_up_s: float | None = None,
 ) -> None:
     """Raises Failed, with what the driver said, if it does not pass."""
-    play = Play(spec, in_session, patience_s)
+    play = Play(spec, in_session, patience_s, patience_when_up_s)
     try:
         _run(play, chosen, checker, directory)
     except Failed as failed:
@@ -98,6 +99,7 @@ def play_to(
         said = "" if driver is None else "".join(driver.texts[-20:])
         errors = "" if driver is None else driver.stderr[-2000:]
         told = Failed(f"{failed}\nlines:\n{said}stderr:\n{errors}")
+        told.reason = str(failed)
         told.exit_status = None if driver is None else driver.exit_status
         raise told from None
     finally:

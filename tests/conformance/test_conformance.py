@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from conformance.broken.faults import FAULTS
+from conformance.broken.faults import FAULTS, SAYS, STANDS_STILL
 from conformance.contract import ROOT
 from conformance.driver import DriverSpec, make
 from conformance.drivers import DRIVERS, HISTORY_CHECKER, OWN
@@ -20,8 +20,9 @@ from conformance.scenarios import SCENARIOS
 # Most of a scenario is waiting.
 _AT_ONCE = 6
 _PATIENCE_S = 30
-# A fault that makes the client stand still costs this much.
-_PATIENCE_WITH_BROKEN_S = 3
+# A fault that makes the client stand still costs this much, from when its
+# first call has come: how long it takes to start says nothing of it.
+_PATIENCE_WHEN_IT_STANDS_S = 5
 # Of the suite's own client, when it has a fault that nobody meant.
 _EXIT_CRASHED = 70
 
@@ -47,6 +48,10 @@ def _broken_case(fault: str) -> Any:
     return pytest.param((broken, scenario.only_sessions, scenario), id=fault)
 
 
+def _stands_still(spec: DriverSpec) -> bool:
+    return "--broken" in spec.command and spec.command[-1] in STANDS_STILL
+
+
 _CASES = [
     _case(spec, in_session, scenario)
     for spec in DRIVERS
@@ -65,13 +70,16 @@ def _player(
     item: pytest.Function, directory: Path
 ) -> Callable[[], None]:
     spec, in_session, scenario = _case_of(item)
-    broken = item.originalname == "test_a_broken_client_fails"
-    patience_s = _PATIENCE_WITH_BROKEN_S if broken else _PATIENCE_S
+    stands = _stands_still(spec)
+    when_up_s = _PATIENCE_WHEN_IT_STANDS_S if stands else _PATIENCE_S
 
     def play() -> None:
         own = directory / re.sub(r"\W", "_", item.name)
         own.mkdir()
-        play_to(spec, scenario, in_session, HISTORY_CHECKER, own, patience_s)
+        play_to(
+            spec, scenario, in_session, HISTORY_CHECKER, own,
+            _PATIENCE_S, when_up_s,
+        )  # fmt: skip
 
     return play
 
@@ -130,6 +138,10 @@ def test_a_broken_client_fails(
     with pytest.raises(Failed) as failed:
         players[request.node.name].result()
     assert failed.value.exit_status != _EXIT_CRASHED, failed.value
+    fault = case[0].command[-1]
+    assert SAYS[fault] in failed.value.reason, failed.value
+    waited = re.match(r"waited \S+ s for |did not try", failed.value.reason)
+    assert bool(waited) == (fault in STANDS_STILL), failed.value
 
 
 def test_every_fault_is_one_that_the_client_knows() -> None:
@@ -146,6 +158,11 @@ def test_every_fault_is_one_that_the_client_knows() -> None:
         "hides_watermark",
     }  # fmt: skip
     assert known == set(FAULTS)
+
+
+def test_of_every_fault_is_known_what_is_said() -> None:
+    assert SAYS.keys() == FAULTS.keys()
+    assert STANDS_STILL <= FAULTS.keys()
 
 
 def test_the_page_tells_of_every_scenario() -> None:

@@ -27,6 +27,8 @@ from conformance.contract import PB, STUBS
 
 _MAX_HINT_S = 600.0
 _DESCRIBE_TIMEOUT_S = 10
+# No other ending has this status: the suite tells a fault from a mistake by it.
+_CRASHED = 70
 _CHANNEL_OPTIONS = [
     # The backoff here decides; gRPC's must not be slower.
     ("grpc.initial_reconnect_backoff_ms", 20),
@@ -238,9 +240,9 @@ class Client:
             watch = self.watches[number]
             if update.HasField("response"):
                 watch.failures = 0
+                # As if one place were enough for the fragments of all.
                 if self._fault == "mixes_watches_up" and number > 1:
-                    first = self.watches[1].cursor
-                    watch.cursor._pending = first._pending
+                    self.watches[1].cursor._pending = []
                 self._take(watch, update.response)
             bare = not update.HasField("response")
             if bare and self._fault == "wants_an_answer_with_rows":
@@ -402,6 +404,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _crash(fault: BaseException | None) -> None:
+    """Also of a thread: else it would be the client that stands still."""
+    print(f"client: {fault!r}", file=sys.stderr, flush=True)
+    os._exit(_CRASHED)
+
+
 def _read_stdin(client: Client, commands: bool) -> None:
     for line in sys.stdin:
         if commands:
@@ -410,6 +418,8 @@ def _read_stdin(client: Client, commands: bool) -> None:
 
 
 def main() -> None:
+    sys.excepthook = lambda _, fault, __: _crash(fault)
+    threading.excepthook = lambda args: _crash(args.exc_value)
     options = _options()
     client = Client(options)
     status = queue.Queue[int]()
@@ -438,8 +448,7 @@ def main() -> None:
             print(f"client: {refused}", file=sys.stderr, flush=True)
             status.put(1)
         except BaseException as fault:
-            print(f"client: {fault!r}", file=sys.stderr, flush=True)
-            status.put(70)
+            _crash(fault)
         else:
             status.put(0)
 

@@ -139,7 +139,10 @@ class Cursor:
 
     def _changes(self, response: Any) -> Iterator[Event]:
         says = response.changes or response.ranges
-        if not (says or response.fragment or self._pending):
+        pending = self._pending
+        if response.HasField("reset"):
+            pending = []  # but of a client that keeps it over a reset
+        if not (says or response.fragment or pending):
             return  # a sign of life, a reset or a drain alone
         if self._phase == "snapshot":
             if self._fault != "does_not_wait_for_the_end":
@@ -172,10 +175,11 @@ class Cursor:
             event = self._event("progress", response)
             self.token = token
         else:
-            skips = self._fault == "skips_progress" and not self._pending
-            if not skips:
-                self.token = response.resume_token or self.token
+            before = self.token
+            self.token = response.resume_token or self.token
             event = self._event("progress", response)
+            if self._fault == "skips_progress" and not self._pending:
+                self.token = before
         event.changes, self._pending = self._pending, []
         yield event
 
