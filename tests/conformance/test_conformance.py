@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from conformance.broken.faults import FAULTS, SAYS, STANDS_STILL
+from conformance.broken.faults import FAULTS, FURTHER, SAYS, STANDS_STILL
 from conformance.contract import ROOT
 from conformance.driver import DriverSpec, make
 from conformance.drivers import DRIVERS, HISTORY_CHECKER, OWN
@@ -42,10 +42,13 @@ def _case(spec: DriverSpec, in_session: bool, scenario: Scenario) -> Any:
     )
 
 
-def _broken_case(fault: str) -> Any:
-    scenario = SCENARIOS[FAULTS[fault]]
+def _broken_case(fault: str, name: str) -> Any:
+    scenario = SCENARIOS[name]
     broken = replace(OWN, command=(*OWN.command, "--broken", fault))
-    return pytest.param((broken, scenario.only_sessions, scenario), id=fault)
+    return pytest.param(
+        (broken, scenario.only_sessions, scenario),
+        id=fault if name == FAULTS[fault] else f"{fault}-{name}",
+    )
 
 
 def _stands_still(spec: DriverSpec) -> bool:
@@ -59,7 +62,7 @@ _CASES = [
     for scenario in SCENARIOS.values()
     if scenario.is_for(spec, in_session)
 ]
-_BROKEN_CASES = [_broken_case(fault) for fault in FAULTS]
+_BROKEN_CASES = [_broken_case(*each) for each in (*FAULTS.items(), *FURTHER)]
 
 
 def _case_of(item: pytest.Function) -> Case:
@@ -139,7 +142,8 @@ def test_a_broken_client_fails(
         players[request.node.name].result()
     assert failed.value.exit_status != _EXIT_CRASHED, failed.value
     fault = case[0].command[-1]
-    assert SAYS[fault] in failed.value.reason, failed.value
+    says = FURTHER.get((fault, case[2].name), SAYS[fault])
+    assert says in failed.value.reason, failed.value
     waited = re.match(r"waited \S+ s for |did not try", failed.value.reason)
     assert bool(waited) == (fault in STANDS_STILL), failed.value
 
@@ -163,6 +167,11 @@ def test_every_fault_is_one_that_the_client_knows() -> None:
 def test_of_every_fault_is_known_what_is_said() -> None:
     assert SAYS.keys() == FAULTS.keys()
     assert STANDS_STILL <= FAULTS.keys()
+
+
+def test_every_scenario_is_failed_by_some_client() -> None:
+    failed = {*FAULTS.values(), *(name for _, name in FURTHER)}
+    assert failed == SCENARIOS.keys()
 
 
 def test_the_page_tells_of_every_scenario() -> None:

@@ -445,7 +445,9 @@ def main() -> None:
             print(json.dumps(broken.members | error), flush=True)
             status.put(1)
         except Refused as refused:
-            print(f"client: {refused}", file=sys.stderr, flush=True)
+            hides = client._fault == "hides_why_it_is_refused"
+            text = "refused" if hides else str(refused)
+            print(f"client: {text}", file=sys.stderr, flush=True)
             status.put(1)
         except BaseException as fault:
             _crash(fault)

@@ -70,8 +70,10 @@ class Cursor:
             self._fault == "fails_at_unknown_fields"
         ):
             raise BrokenPromise("a response that says nothing")
-        if response.HasField("reset"):
+        if response.HasField("reset") and self._heeds(response.reset):
             yield self._reset(response)
+            if self._fault == "takes_a_reset_for_all_of_a_response":
+                return
         if response.snapshot or response.snapshot_end:
             yield from self._snapshot(response)
         else:
@@ -88,6 +90,12 @@ class Cursor:
     def _event(self, kind: str, response: Any) -> Event:
         return Event(
             kind, response, [], self.token, self._incarnation, self.position
+        )
+
+    def _heeds(self, reset: Any) -> bool:
+        return (
+            self._fault != "knows_one_cause_of_a_reset"
+            or reset.cause == PB.Reset.Cause.Value("HISTORY_TRIMMED")
         )
 
     def _reset(self, response: Any) -> Event:
@@ -124,6 +132,9 @@ class Cursor:
             return
         if not response.HasField("position"):
             if self._fault != "takes_an_end_without_a_position":
+                raise BrokenPromise("a snapshot's end without a position")
+        if self._fault == "takes_position_zero_for_none":
+            if not any(entry.seq for entry in response.position.partitions):
                 raise BrokenPromise("a snapshot's end without a position")
         self._phase = "live"
         self.position = {

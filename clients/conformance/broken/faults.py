@@ -115,6 +115,13 @@ FAULTS = {
     "hands_rows_over_again": "scan_aborted_after_rows",
     "scans_for_ever": "scan_aborted_for_ever",
     "scans_on_at_another_position": "pages_at_two_positions",
+    # Of scenarios that the others do not fail.
+    "takes_position_zero_for_none": "empty_snapshot",
+    "tidies_snapshots_up": "key_twice_in_a_snapshot",
+    "knows_one_cause_of_a_reset": "reset_in_mid_stream_view_rebuilt",
+    "takes_a_reset_for_all_of_a_response": "reset_with_its_rows",
+    "hides_why_it_is_refused": "no_such_view",
+    "adds_no_key_again": "removed_and_added_again",
 }
 
 
@@ -256,6 +263,13 @@ SAYS = {
     "hands_rows_over_again": _ASKED_AGAIN,
     "scans_for_ever": _ASKED_AGAIN,
     "scans_on_at_another_position": _ASKED_AGAIN,
+    # Of scenarios that the others do not fail.
+    "takes_position_zero_for_none": "a snapshot's end without a position",
+    "tidies_snapshots_up": _shows("a", "a"),  # of another value
+    "knows_one_cause_of_a_reset": _REPORTS + '"a snapshot without a reset"',
+    "takes_a_reset_for_all_of_a_response": "changes before the snapshot's end",
+    "hides_why_it_is_refused": "stderr lacks the reason",
+    "adds_no_key_again": r"came with keys [b'\n\x01b']",
 }
 
 # Those that make the client stand still: only of these a wait that was too
@@ -267,3 +281,48 @@ STANDS_STILL = {
     "waits_beyond_its_deadline",
     "wants_an_answer_with_rows",
 }
+
+# Further scenarios that a fault must fail, and what they must say of it: with
+# these, every scenario is known to be failed by some client.
+FURTHER = {
+    ("ignores_a_gap", "gap_in_fragments"): _TAKES_IT,
+    ("trusts_a_resumed_stream", "resumed_behind"): _TAKES_IT,
+    ("takes_a_silent_snapshot", "silent_snapshot"): _TAKES_IT,
+    ("forgets_its_filter", "prefixed"): "came with prefix b''",
+    ("resumes_from_the_snapshots_end", "cut_the_connection"): _comes_with(
+        "5", "6"
+    ),
+    ("keeps_rows_over_a_reset", "reset_in_a_snapshot"): _WRONG_MIRROR,
+    ("keeps_rows_over_a_reset", "reset_to_nothing"): _WRONG_MIRROR,
+    ("keeps_rows_over_a_reset", "two_views"): _WRONG_MIRROR,
+    (
+        "keeps_rows_over_a_reset", "reset_as_first_response_history_trimmed"
+    ): _WRONG_MIRROR,
+    **{
+        ("knows_one_cause_of_a_reset", f"reset_{when}"): "without a reset"
+        for when in (
+            "in_mid_stream_unknown_incarnation",
+            "as_first_response_unknown_incarnation",
+            "as_first_response_view_rebuilt",
+        )
+    },
+    ("ignores_the_drains_token", "drain_for_no_time"): _comes_with(
+        "5", "drained"
+    ),
+    ("ignores_a_drain", "drain_without_a_token"): _TOO_SOON,
+    **{
+        ("retries_what_is_refused_for_good", f"refused_{code}"): _BACK
+        for code in (
+            "invalid_argument", "already_exists", "permission_denied",
+            "unauthenticated", "failed_precondition", "out_of_range",
+            "unimplemented",
+        )
+    },
+    ("takes_keys_in_any_order", "keys_nobody_asked_for"): " s for the driver's",
+    ("keeps_rows_of_removed_keys", "keys_before_the_end"): _WRONG_MIRROR,
+    (
+        "takes_keys_for_applied", "asked_while_away"
+    ): r"came with keys [b'\n\x01a', b'\n\x01c']",
+    ("is_refused_early_only", "session_refused"): _BACK,
+    ("has_one_token_for_all", "opened_later"): _comes_with("t5", ""),
+}  # fmt: skip

@@ -54,6 +54,7 @@ class Watch:
         self._last_token = token
         self._held_at_token: dict[str, Json] = {}
         self._asked_before = False
+        self._removed: set[bytes] = set()  # ever
 
     # What to ask for.
 
@@ -119,6 +120,9 @@ class Watch:
 
     def _apply(self, pending: KeyRequest) -> None:
         self.keys = (self.keys - set(pending.remove)) | set(pending.add)
+        self._removed |= set(pending.remove)
+        if self._fault == "adds_no_key_again":
+            self.keys -= self._removed
 
     def _told(self, pending: KeyRequest) -> None:
         for key in set(pending.remove) - set(pending.add):
@@ -224,6 +228,9 @@ class Watch:
             self.line(op=kind, key=key)
             return
         row = self.rows.row(change.upsert)
+        if self.cursor.in_snapshot and json.dumps(key) in self._held:
+            if self._fault == "tidies_snapshots_up":
+                return
         self._held[json.dumps(key)] = row
         members: Json = {"op": kind, "key": key, "row": row}
         if change.finality and self._fault != "hides_finality":

@@ -22,6 +22,7 @@ from conformance.views import TALLY, WINDOWS, Row
 
 _AFTER_MS = 300
 _LEAST_WAIT_MS = 24
+_AWAY_MS = 1000
 
 
 def _key(name: str) -> Row:
@@ -169,7 +170,8 @@ def cut_with_requests(play: Play) -> None:
 @scenario("sessions", _KEYED, flags=_KEY_FLAGS, commands=True)
 def asked_while_away(play: Play) -> None:
     session, watch = _live(play)
-    watch.cut()
+    # It is still away when it has read the commands.
+    watch.cut(retry_ms=_AWAY_MS)
     play.command(watch=1, add=[_C])
     play.command(watch=1, remove=[_B])
     session = play.accept_session()
