@@ -69,7 +69,6 @@ struct ReadPartition {
   PartitionId id;
   Offset next;  // one past the last record handed over
   bool at_end = false;
-  int wakes_left = kMaxWakes;  // 0 once anything has come
   // When the broker first said that there is no such partition.
   std::optional<SteadyClock::time_point> missing_since;
   // Of the last error that came instead of a record.
@@ -142,8 +141,6 @@ class KafkaReader : public RecordReader {
   absl::Status MakeConsumer();
   void ReleaseHeld();
   void ServeClient();
-  bool WaitForMore(SteadyClock::time_point deadline);
-  bool WakeLeaders();
   int Drain(Wanted wanted, int max_records,
             absl::FunctionRef<void(const RawRecord&)> sink);
   int Take(ReadPartition& partition, int most,
@@ -272,33 +269,8 @@ absl::StatusOr<int> KafkaReader::Poll(
     RETURN_IF_ERROR(fatal_);
     RETURN_IF_ERROR(ConfirmMissing());
     if (news_) return 0;
-  } while (WaitForMore(deadline));
+  } while (waker_.Wait(deadline));
   return 0;
-}
-
-// As PollWaker::Wait, or true to look again since leaders have been woken.
-bool KafkaReader::WaitForMore(SteadyClock::time_point deadline) {
-  if (!WakeLeaders()) return waker_.Wait(deadline);
-  const auto soon = std::min(deadline, SteadyClock::now() + kWakeInterval);
-  if (waker_.Wait(soon)) return true;
-  const bool interrupted = SteadyClock::now() < soon;
-  return !interrupted && soon < deadline;
-}
-
-// Of partitions that were assigned and not heard of; false if there are none.
-bool KafkaReader::WakeLeaders() {
-  bool woken = false;
-  for (ReadPartition& partition : partitions_) {
-    if (partition.wakes_left == 0) continue;
-    --partition.wakes_left;
-    woken =
-        WakeLeader(consumer_.get(), options_.topics[partition.topic].c_str(),
-                   partition.id.value());
-    if (woken) continue;
-    // The broker has other worries.
-    for (ReadPartition& each : partitions_) each.wakes_left = 0;
-  }
-  return woken;
 }
 
 // An equal share to every wanted partition first, then what is left over to
@@ -336,7 +308,6 @@ int KafkaReader::Take(ReadPartition& partition, int most,
   for (ssize_t i = 0; i < count; ++i) {
     rd_kafka_message_t* const message = batch_[i];
     held_.push_back(message);
-    partition.wakes_left = 0;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       HandleError(partition, *message);
       continue;
@@ -467,14 +438,18 @@ void KafkaReader::ReportOffsets(const Positions& positions) {
 
 absl::StatusOr<std::unique_ptr<RecordReader>> MakeKafkaReader(
     KafkaReaderOptions options) {
+  const auto make_conf = [&options](const KafkaProperties& properties) {
+    return MakeKafkaConf(KafkaReader::Defaults(), properties,
+                         KafkaReader::Fixed(options.group_id, kMinQueuedKbytes,
+                                            /*statistics_interval_ms=*/0));
+  };
+  // What the consumer will be made of is judged now.
+  RETURN_IF_ERROR(make_conf(options.properties).status());
   // The probe reads a record at a time: it needs no deep queue.
   KafkaProperties properties = options.properties;
   properties["queued.min.messages"] = "1";
-  ASSIGN_OR_RETURN(
-      KafkaConf conf,
-      MakeKafkaConf(KafkaReader::Defaults(), properties,
-                    KafkaReader::Fixed(options.group_id, kMinQueuedKbytes,
-                                       /*statistics_interval_ms=*/0)));
+  properties["fetch.wait.max.ms"] = kAwakeFetchWaitMs;
+  ASSIGN_OR_RETURN(KafkaConf conf, make_conf(properties));
   ASSIGN_OR_RETURN(KafkaHandle probe,
                    MakeKafkaHandle(KafkaRole::kConsumer, std::move(conf)));
   rd_kafka_poll_set_consumer(probe.get());

@@ -16,7 +16,8 @@ namespace {
 using Message =
     std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
 
-absl::StatusOr<KafkaHandle> MakeConsumer(const KafkaProperties& properties) {
+absl::StatusOr<KafkaHandle> MakeConsumer(KafkaProperties properties) {
+  properties["fetch.wait.max.ms"] = kAwakeFetchWaitMs;
   ASSIGN_OR_RETURN(KafkaConf conf,
                    MakeKafkaConf({{"isolation.level", "read_committed"},
                                   {"reconnect.backoff.max.ms", "1000"}},
