@@ -7,6 +7,7 @@ from conformance.messages import INCARNATION
 from conformance.play import Play
 from conformance.reads import Found, Reads
 from conformance.scenario import Watched, scenario
+from conformance.scenarios.refusals import FOR_GOOD
 from conformance.views import TALLY, WINDOWS
 
 _A, _B, _C, _D = (
@@ -23,10 +24,6 @@ _FAILURES = 6
 _JUDGED = 3
 _SHORTER = 0.96
 
-_FOR_GOOD = (
-    "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
-    "UNAUTHENTICATED", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED",
-)  # fmt: skip
 _TOLD = ("UNKNOWN", "INTERNAL", "RESOURCE_EXHAUSTED", "ABORTED")
 
 # Starts a read of row _A, or answers it.
@@ -202,12 +199,12 @@ def delay_beyond_the_deadline(play: Play) -> None:
 @scenario("reads")
 def read_refused(play: Play) -> None:
     reads = Reads(play)
-    for code in _FOR_GOOD + _TOLD:
+    for code in FOR_GOOD + _TOLD:
         reads.get(_KEY)
         reads.accept().refuse(code, f"no, because of {code}")
         reads.failed(code, text=f"no, because of {code}")
     for whole in (False, True):
-        for code in _FOR_GOOD:
+        for code in FOR_GOOD:
             reads.scan(whole)
             reads.accept().refuse(code, f"no, because of {code}")
             reads.failed(code, text=f"no, because of {code}")

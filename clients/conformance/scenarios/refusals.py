@@ -20,7 +20,7 @@ _FIRST_JUDGED = 2
 _LEAST_SPREAD = 0.04
 _SHORTER = 0.96
 
-_FOR_GOOD = (
+FOR_GOOD = (
     "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
     "UNAUTHENTICATED", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED",
 )  # fmt: skip
@@ -122,7 +122,7 @@ def _make(code: str) -> None:
         play.is_refused(code, message)
 
 
-for each in _FOR_GOOD:
+for each in FOR_GOOD:
     _make(each)
 
 
